@@ -1,0 +1,71 @@
+"""Every setting Bourse reads from its environment, typed.
+
+docs/reference/settings.md explains each; a test compares the two. A server's
+URL that is not set is looked up in the run file that the supervisor writes.
+"""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+UNSAFE_SECRET_KEY = "unsafe-development-key-never-use-it-in-production"
+
+
+class Environment(BaseSettings):
+    """The environment as typed fields; names are the variables in lower case."""
+
+    model_config = SettingsConfigDict(extra="ignore", case_sensitive=False)
+
+    bourse_env: Literal["development", "production"] = "development"
+    debug: bool = False
+    secret_key: str = UNSAFE_SECRET_KEY
+    allowed_hosts: str = "localhost,127.0.0.1,[::1],testserver"
+    csrf_trusted_origins: str = ""
+    trusted_proxies: str = ""
+    log_level: str = "INFO"
+
+    bourse_var_dir: Path = BASE_DIR / "var"
+    bourse_clock: Literal["system", "sandbox"] = "system"
+    bourse_pii_keys: str = ""
+    bourse_seal_key_file: Path | None = None
+    bourse_chain_keys_file: Path | None = None
+    regulatory_schema_dir: Path | None = None
+    database_pool_max: int = Field(default=8, ge=0, le=200)
+
+    database_url: str = ""
+    database_owner_url: str = ""
+    redis_url: str = ""
+    celery_broker_url: str = ""
+    solana_rpc_url: str = ""
+    custodian_url: str = ""
+    custodian_key: str = ""
+    custodian_secret: str = ""
+    kyc_provider_url: str = ""
+    kyc_provider_token: str = ""
+    kyc_provider_secret: str = ""
+    kyc_webhook_secret: str = ""
+    prices_url: str = ""
+    email_url: str = ""
+
+    firm_lei: str = ""
+    venue_mic: str = ""
+
+    @cached_property
+    def run_file(self) -> dict[str, Any]:
+        """What the supervisor wrote when all was ready, or nothing."""
+        path = self.bourse_var_dir / "run.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return {}
+        return content
+
+    def server(self, name: str) -> str:
+        """A setting such as `database_url`, else the run file's entry, else ""."""
+        value: str = getattr(self, name)
+        return value or str(self.run_file.get("env", {}).get(name.upper(), ""))
