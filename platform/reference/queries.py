@@ -58,7 +58,7 @@ def get_reference_price(*, instrument_id: int, now: datetime) -> ReferenceView:
 def list_reference_prices(
     *, now: datetime, instrument_ids: Sequence[int] | None = None
 ) -> Mapping[int, ReferenceView]:
-    """The reference prices of all or the named instruments by id, in one query and the session's."""
+    """The reference prices of all or the named instruments by id, in two queries."""
     instruments = Instrument.objects.select_related("reference_price")
     if instrument_ids is not None:
         instruments = instruments.filter(id__in=instrument_ids)
