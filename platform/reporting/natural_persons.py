@@ -19,6 +19,10 @@ from anyascii import anyascii
 NAME_LETTERS = 5
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 class IdKind(StrEnum):
     NATIONAL = "NIDN"
     PASSPORT = "CCPT"
@@ -26,7 +30,8 @@ class IdKind(StrEnum):
 
 
 EEA = frozenset(
-    "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO SE SI SK".split()  # noqa: E501
+    _words("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IS IT LI LT LU LV MT NL NO PL PT RO")
+    + _words("SE SI SK")
 )
 _CONCAT_ONLY = (IdKind.CONCAT,)
 _NATIONAL_ONLY = (IdKind.NATIONAL,)
@@ -35,11 +40,11 @@ _NATIONAL_PASSPORT = (IdKind.NATIONAL, IdKind.PASSPORT, IdKind.CONCAT)
 _PASSPORT_NATIONAL = (IdKind.PASSPORT, IdKind.NATIONAL, IdKind.CONCAT)
 # Annex II, first to last priority. Not listed: passport, then CONCAT ("all other countries").
 PRIORITIES: Mapping[str, tuple[IdKind, ...]] = {
-    **dict.fromkeys("AT DE FR HU IE LU".split(), _CONCAT_ONLY),
-    **dict.fromkeys("BE BG DK FI GB GR HR LV NO SE SI".split(), _NATIONAL_FIRST),
-    **dict.fromkeys("CZ LT PT RO SK".split(), _NATIONAL_PASSPORT),
-    **dict.fromkeys("LI NL".split(), _PASSPORT_NATIONAL),
-    **dict.fromkeys("EE ES IS IT PL".split(), _NATIONAL_ONLY),
+    **dict.fromkeys(_words("AT DE FR HU IE LU"), _CONCAT_ONLY),
+    **dict.fromkeys(_words("BE BG DK FI GB GR HR LV NO SE SI"), _NATIONAL_FIRST),
+    **dict.fromkeys(_words("CZ LT PT RO SK"), _NATIONAL_PASSPORT),
+    **dict.fromkeys(_words("LI NL"), _PASSPORT_NATIONAL),
+    **dict.fromkeys(_words("EE ES IS IT PL"), _NATIONAL_ONLY),
     "MT": (IdKind.NATIONAL, IdKind.PASSPORT),
     "CY": (IdKind.PASSPORT, IdKind.CONCAT),
 }
@@ -47,12 +52,16 @@ ALL_OTHER_COUNTRIES = (IdKind.PASSPORT, IdKind.CONCAT)
 
 # Left out when they stand as words of their own; "McDonald" and "O'Brien" keep theirs.
 PREFIXES = frozenset(
-    "am|auf|auf dem|aus der|d|da|de|de l'|del|de la|de le|di|do|dos|du|im|la|le|mac|mc|mhac|mhíc|"
-    "mhic giolla|mic|ni|ní|níc|o|ó|ua|ui|uí|van|van de|van den|van der|vom|von|von dem|von den|"
-    "von der".split("|")
+    _words("am auf d da de del di do dos du im la le mac mc mhac mhíc mic ni ní níc o ó ua ui uí")
+    + _words("van vom von")
+    + ("auf dem", "aus der", "de l'", "de la", "de le", "mhic giolla")
+    + ("van de", "van den", "van der", "von dem", "von den", "von der")
 )
 _PREFIX_WORDS_MAX = max(len(prefix.split()) for prefix in PREFIXES)
-_TITLES = frozenset("atty coach dame dr fr gov honorable madame mademoiselle master miss monsieur mr mrs ms mx ofc pres prof rev sir st".split())  # noqa: E501
+_TITLES = frozenset(
+    _words("atty coach dame dr fr gov honorable madame mademoiselle master miss monsieur mr mrs")
+    + _words("ms mx ofc pres prof rev sir st")
+)
 
 
 class NoPermittedIdentifier(ValueError):
