@@ -4,6 +4,7 @@ A report names people, so its content is stored encrypted and is read through
 `operations.download_export` alone, which writes down who read it.
 """
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -57,6 +58,13 @@ class ExportFile(models.Model):
                 ),
             ),
         ]
+        triggers = [
+            pgtrigger.Protect(
+                name="released_is_final",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                condition=pgtrigger.Q(old__state=ExportState.RELEASED.value),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.day}"
@@ -95,6 +103,11 @@ class ExportDownload(models.Model):
     content_sha256 = models.CharField(max_length=64)
     state = models.CharField(max_length=16, choices=STATES)
     downloaded_at = models.DateTimeField()
+
+    class Meta:
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)
+        ]
 
     def __str__(self) -> str:
         return f"{self.export_id} by {self.staff_id} at {self.downloaded_at:%Y-%m-%d %H:%M:%S}"
