@@ -15,7 +15,7 @@ import pytest
 
 from tests import servers
 
-if "DJANGO_SETTINGS_MODULE" in os.environ and "PYTEST_XDIST_WORKER" not in os.environ:
+if "DJANGO_SETTINGS_MODULE" in os.environ:
     raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE: the tests configure Django themselves.")
 
 # Before Django is set up: settings read the servers' addresses once.
@@ -25,6 +25,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "bourse.settings"
 import django  # noqa: E402
 
 django.setup()
+# A worker that inherited it would read settings before it has claimed servers.
+del os.environ["DJANGO_SETTINGS_MODULE"]
 
 from asgiref.sync import SyncToAsync  # noqa: E402
 from django.conf import settings as django_settings  # noqa: E402

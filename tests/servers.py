@@ -85,9 +85,7 @@ def worker_name() -> str:
 
 
 def session_postgres() -> Postgres:
-    return Postgres(
-        session_home() / "postgres", int(os.environ["BOURSE_TEST_POSTGRES_PORT"]), FAST
-    )
+    return Postgres(session_home() / "postgres", int(os.environ["BOURSE_TEST_POSTGRES_PORT"]), FAST)
 
 
 def worker_valkey() -> Valkey:
@@ -135,6 +133,8 @@ def stop_all() -> None:
             process.send_signal(signal.SIGQUIT)
             process.wait(timeout=20)
     _started.clear()
+    for reservation in _held:
+        reservation.close()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         shutil.rmtree(session_home(), ignore_errors=True)
 
@@ -212,9 +212,7 @@ def _build(cluster: Path) -> None:
     postgres = Postgres(building / "postgres", reservation.port, FAST)
     try:
         process = _run(postgres)
-        ensure_roles(
-            postgres.admin_url(), owner_password=OWNER_PASSWORD, app_password=APP_PASSWORD
-        )
+        ensure_roles(postgres.admin_url(), owner_password=OWNER_PASSWORD, app_password=APP_PASSWORD)
         ensure_database(postgres, TEMPLATE)
         _migrate(postgres)
         process.send_signal(signal.SIGINT)

@@ -13,7 +13,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parents[2]
-UNSAFE_SECRET_KEY = "unsafe-development-key-never-use-it-in-production"
+UNSAFE_SECRET_KEY = "unsafe-development-key-never-use-it-in-production"  # noqa: S105
 
 
 class Environment(BaseSettings):

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -16,6 +18,12 @@ from bourse.supervisor import launch
 from bourse.supervisor.ports import Reservation
 from bourse.supervisor.valkey import Valkey
 from tests import servers
+
+
+@pytest.fixture
+def free_port() -> Iterator[int]:
+    with closing(Reservation()) as reservation:
+        yield reservation.port
 
 
 @pytest.mark.django_db
@@ -33,7 +41,7 @@ def test_the_application_runs_as_a_role_that_owns_no_table() -> None:
 def test_the_application_cannot_empty_or_alter_a_table() -> None:
     for statement in ("TRUNCATE django_session", "ALTER TABLE django_session ADD COLUMN x int"):
         with (
-            pytest.raises(ProgrammingError, match="permission denied|must be owner"),
+            pytest.raises(ProgrammingError, match=r"permission denied|must be owner"),
             transaction.atomic(),
             connection.cursor() as cursor,
         ):
@@ -61,9 +69,8 @@ def test_valkey_is_closed_to_clients_without_the_password(valkey_url: str, valke
         stranger.ping()
 
 
-def test_committed_rows_survive_a_kill_of_the_server(tmp_path: Path) -> None:
-    reservation = Reservation()
-    postgres = servers.Postgres(tmp_path / "pg", reservation.port)
+def test_committed_rows_survive_a_kill_of_the_server(tmp_path: Path, free_port: int) -> None:
+    postgres = servers.Postgres(tmp_path / "pg", free_port)
     first = servers._run(postgres)
     with psycopg.connect(postgres.admin_url(), autocommit=True) as client:
         client.execute("CREATE TABLE kept AS SELECT 1 AS n")
@@ -78,9 +85,10 @@ def test_committed_rows_survive_a_kill_of_the_server(tmp_path: Path) -> None:
     assert again.wait(timeout=20) == 0
 
 
-def test_a_servers_pid_file_that_names_somebody_else_is_not_in_the_way(tmp_path: Path) -> None:
-    reservation = Reservation()
-    postgres = servers.Postgres(tmp_path / "pg", reservation.port)
+def test_a_pid_file_that_names_somebody_else_is_not_in_the_way(
+    tmp_path: Path, free_port: int
+) -> None:
+    postgres = servers.Postgres(tmp_path / "pg", free_port)
     first = servers._run(postgres)
     first.kill()
     first.wait()

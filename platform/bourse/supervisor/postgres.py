@@ -156,7 +156,10 @@ class Postgres:
 
     def _refuse_another_version(self) -> None:
         answer = subprocess.run(
-            [str(self.binaries / "postgres"), "--version"], capture_output=True, text=True, check=True
+            [str(self.binaries / "postgres"), "--version"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         ours = answer.stdout.split()[2].split(".")[0]
         theirs = (self.data / "PG_VERSION").read_text().strip()
