@@ -86,9 +86,7 @@ def is_alive(process_id: int) -> bool:
 def works_in(process_id: int, folder: Path) -> bool:
     """True when that process runs and its working directory is `folder`."""
     try:
-        return (
-            is_alive(process_id) and Path(f"/proc/{process_id}/cwd").resolve() == folder.resolve()
-        )
+        there = Path(f"/proc/{process_id}/cwd").resolve() == folder.resolve()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
     return there and is_alive(process_id)
