@@ -1,0 +1,15 @@
+"""What every gateway to an outside party may raise.
+
+A time-out or a nonsense answer is neither a refusal (nobody said no) nor a bug
+of ours: the task that called tries again, within a bound, and the row keeps the
+state that says so.
+"""
+
+
+class GatewayUnavailable(Exception):
+    """The party did not answer, or not in words we understand; nothing is known."""
+
+    def __init__(self, party: str, why: str) -> None:
+        super().__init__(f"{party}: {why}")
+        self.party = party
+        self.why = why
