@@ -1,0 +1,96 @@
+"""Why somebody cannot trade a listing right now, and what to do about it.
+
+The engine judges every order again; this only says beforehand, in words, what
+it would say.
+"""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts import queries as accounts
+from accounts.models import Investor
+from kernel.refusals import NotFound
+from trading.pages import MarketRow
+
+STATE_WORDS = {
+    "online": ("Open", "good"),
+    "limit_only": ("Limit orders only", "wait"),
+    "post_only": ("Post-only", "wait"),
+    "reduce_only": ("Selling only", "wait"),
+    "cancel_only": ("Cancel only", "bad"),
+    "halted": ("Halted", "bad"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One obstacle: words, and a link that removes it (empty when nothing can)."""
+
+    title: str
+    text: str
+    url: str = ""
+    action: str = ""
+    stops_selling: bool = False
+
+
+def find_gate(*, investor: Investor | None, row: MarketRow, is_signed_in: bool) -> Gate | None:
+    """The first obstacle between this person and a buy of this listing, or None."""
+    if not is_signed_in:
+        return Gate(
+            "Sign in to trade",
+            "You can look around without an account.",
+            f"{reverse('account_login')}?next={reverse('trade', args=[row.listing.symbol])}",
+            "Sign in",
+            stops_selling=True,
+        )
+    if investor is None or (not investor.is_house and investor.first_approved_at is None):
+        return Gate(
+            "Verify who you are first",
+            "The law asks us to know every investor. It takes about five minutes.",
+            reverse("verification"),
+            "Go on with verification",
+            stops_selling=True,
+        )
+    return _gate_of_eligibility(investor) or _gate_of_disclosure(investor, row)
+
+
+def _gate_of_eligibility(investor: Investor) -> Gate | None:
+    eligibility = accounts.get_eligibility(investor_id=investor.pk)
+    if eligibility is None or eligibility.may_buy:
+        return None
+    if not eligibility.may_sell:
+        return Gate(
+            "Your account is frozen",
+            "Nothing can be bought, sold or moved until the check is over. "
+            "Help says how to reach the compliance officer.",
+            reverse("help"),
+            "How to object",
+            stops_selling=True,
+        )
+    return Gate(
+        "You can sell, not buy",
+        "Your verification or your country of residence no longer allows purchases. "
+        "Selling and redeeming stay open.",
+        reverse("verification"),
+        "See why",
+    )
+
+
+def _gate_of_disclosure(investor: Investor, row: MarketRow) -> Gate | None:
+    code = row.asset.code
+    try:
+        disclosure = accounts.get_current_disclosure(subject=code)
+    except NotFound:
+        return Gate(
+            f"No disclosure for {code} yet",
+            "A token is sold only once its disclosure is published.",
+        )
+    if accounts.has_accepted(investor_id=investor.pk, disclosure_id=disclosure.pk):
+        return None
+    return Gate(
+        f"Read what {code} is before you buy it",
+        "One page: what backs the token, what it costs, what can go wrong.",
+        f"{reverse('disclosure', args=[code])}?next={reverse('trade', args=[row.listing.symbol])}",
+        "Read and accept",
+    )

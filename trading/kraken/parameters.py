@@ -1,0 +1,105 @@
+"""Reading what clients send: query strings, forms and JSON, in the spellings they use."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from django.http import HttpRequest, QueryDict
+
+from trading.kraken.replies import INVALID_ARGUMENTS, KrakenError
+
+BODY_BYTES_MAX = 64 * 1024
+# From here on a number of seconds would be after the year 5138: it is milliseconds.
+SECONDS_MAX = 100_000_000_000
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+
+
+class Parameters:
+    """The named values of one request; every value is text, as sent."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> "Parameters":
+        """From the body and, for public methods, the query string.
+
+        :raises KrakenError: the body is neither a form nor a flat JSON object.
+        """
+        values = dict(request.GET.items()) if "/public/" in request.path else {}
+        return cls(values | body_values(request))
+
+    def get(self, name: str, default: str = "") -> str:
+        return self._values.get(name, default)
+
+    def has(self, name: str) -> bool:
+        return self._values.get(name, "") != ""
+
+    def flag(self, name: str) -> bool:
+        """Clients send `true` and `True` alike.
+
+        :raises KrakenError: neither true nor false.
+        """
+        text = self.get(name, "false").lower()
+        if text not in ("true", "false", "1", "0"):
+            raise KrakenError(f"{INVALID_ARGUMENTS}:{name}")
+        return text in ("true", "1")
+
+    def integer(self, name: str, default: int) -> int:
+        """:raises KrakenError: present, but not a whole number."""
+        if not self.has(name):
+            return default
+        if not _INTEGER.fullmatch(self.get(name)):
+            raise KrakenError(f"{INVALID_ARGUMENTS}:{name}")
+        return int(self.get(name))
+
+    def words(self, name: str) -> list[str]:
+        """A comma-separated list."""
+        return [word.strip() for word in self.get(name).split(",") if word.strip()]
+
+    def moment(self, name: str) -> datetime | None:
+        """Seconds since the epoch, also with a fraction; milliseconds are taken as such.
+
+        :raises KrakenError: present, but no time.
+        """
+        if not self.has(name):
+            return None
+        try:
+            seconds = float(self.get(name))
+            if seconds >= SECONDS_MAX:
+                seconds /= 1000
+            return datetime.fromtimestamp(seconds, UTC)
+        except (ValueError, OverflowError, OSError):
+            raise KrakenError(f"{INVALID_ARGUMENTS}:{name}") from None
+
+
+def body_values(request: HttpRequest) -> dict[str, str]:
+    """The body's fields. The raw bytes stay what the signature is checked over."""
+    if not request.body:
+        return {}
+    if request.content_type == "application/json":
+        return _json_values(request.body)
+    try:
+        return dict(QueryDict(request.body, encoding="utf-8").items())
+    except ValueError:
+        raise KrakenError(INVALID_ARGUMENTS) from None
+
+
+def _json_values(body: bytes) -> dict[str, str]:
+    try:
+        # Numbers stay the text they were written in: no float on the way to an amount.
+        content = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
+    except ValueError:
+        raise KrakenError(INVALID_ARGUMENTS) from None
+    if not isinstance(content, dict):
+        raise KrakenError(INVALID_ARGUMENTS)
+    return {name: _as_text(value) for name, value in content.items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return value
+    raise KrakenError(INVALID_ARGUMENTS)

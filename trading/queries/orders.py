@@ -1,0 +1,133 @@
+"""An investor's own orders and trades. Foreign ones are simply not there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from kernel.refusals import NotFound
+from trading.commands import OrderView
+from trading.models import Order, Pool, Trade
+from trading.states import OrderStatus
+
+PAGE_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTrade:
+    """A trade as one of its two parties sees it: own side, role and fee."""
+
+    id: UUID
+    listing: str
+    order_id: UUID
+    side: str
+    role: str  # "maker" or "taker"
+    price_units: int
+    quantity_units: int
+    cash_units: int
+    fee_units: int
+    trade_no: int
+    traded_at: datetime
+
+
+def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
+    """One order of this investor.
+
+    :raises NotFound: not there, or another's. `details["processed_until"]` tells
+        how far the engines have come: an id whose deadline lies before it never
+        becomes an order.
+    """
+    order = _orders(investor_id).filter(id=order_id).first()
+    if order is None:
+        moments = Pool.objects.values_list("processed_until", flat=True)
+        known = [moment for moment in moments if moment is not None]
+        raise NotFound("There is no such order.", processed_until=min(known, default=None))
+    return _view(order)
+
+
+def find_order(*, investor_id: int, client_order_id: str) -> OrderView:
+    """The newest order that this investor sent under `client_order_id`.
+
+    :raises NotFound: there is none.
+    """
+    found = _orders(investor_id).filter(client_order_id=client_order_id).order_by("-id").first()
+    if found is None:
+        raise NotFound("There is no such order.")
+    return _view(found)
+
+
+def list_orders(
+    *,
+    investor_id: int,
+    open_only: bool = False,
+    listing_id: int | None = None,
+    before_id: UUID | None = None,
+    limit: int = 100,
+) -> list[OrderView]:
+    """Orders newest first; page on with the last one's id as `before_id`."""
+    orders = _orders(investor_id)
+    if open_only:
+        orders = orders.filter(status=OrderStatus.OPEN.value)
+    if listing_id is not None:
+        orders = orders.filter(listing_id=listing_id)
+    if before_id is not None:
+        orders = orders.filter(id__lt=before_id)
+    return [_view(order) for order in orders.order_by("-id")[: min(limit, PAGE_MAX)]]
+
+
+def list_trades(
+    *,
+    investor_id: int,
+    listing_id: int | None = None,
+    before_id: UUID | None = None,
+    limit: int = 100,
+) -> list[OwnTrade]:
+    """This investor's trades newest first; a trade with oneself cannot exist."""
+    trades = Trade.objects.select_related("listing").filter(
+        Q(buyer_id=investor_id) | Q(seller_id=investor_id)
+    )
+    if listing_id is not None:
+        trades = trades.filter(listing_id=listing_id)
+    if before_id is not None:
+        trades = trades.filter(id__lt=before_id)
+    page = trades.order_by("-id")[: min(limit, PAGE_MAX)]
+    return [own_trade(trade, investor_id) for trade in page]
+
+
+def list_order_trades(*, investor_id: int, order_ids: Sequence[UUID]) -> list[OwnTrade]:
+    """The trades of some of this investor's orders, oldest first."""
+    trades = Trade.objects.select_related("listing").filter(
+        Q(buyer_id=investor_id) | Q(seller_id=investor_id),
+        Q(maker_order_id__in=order_ids) | Q(taker_order_id__in=order_ids),
+    )
+    return [own_trade(trade, investor_id) for trade in trades.order_by("id")]
+
+
+def own_trade(trade: Trade, investor_id: int) -> OwnTrade:
+    """`trade` from the side of `investor_id`."""
+    side = "buy" if trade.buyer_id == investor_id else "sell"
+    is_taker = side == trade.taker_side
+    return OwnTrade(
+        id=trade.id,
+        listing=trade.listing.symbol,
+        order_id=trade.taker_order_id if is_taker else trade.maker_order_id,
+        side=side,
+        role="taker" if is_taker else "maker",
+        price_units=trade.price_units,
+        quantity_units=trade.quantity_units,
+        cash_units=trade.cash_units,
+        fee_units=trade.taker_fee_units if is_taker else trade.maker_fee_units,
+        trade_no=trade.trade_no,
+        traded_at=trade.traded_at,
+    )
+
+
+def _orders(investor_id: int) -> QuerySet[Order]:
+    return Order.objects.select_related("listing").filter(investor_id=investor_id)
+
+
+def _view(order: Order) -> OrderView:
+    own = {name: getattr(order, name) for name in OrderView.__struct_fields__ if name != "listing"}
+    return OrderView(listing=order.listing.symbol, **own)

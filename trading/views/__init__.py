@@ -1,0 +1,1 @@
+"""Pages of trading: markets, the trade page, simple buy, portfolio, activity."""

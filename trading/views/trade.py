@@ -1,0 +1,176 @@
+"""The trade page, its form without JavaScript, and cancelling."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.models import Investor
+from accounts.queries import get_investor_for
+from custody.pages import get_holding
+from kernel import clock
+from kernel.refusals import Forbidden, NotFound, OutcomeUnknown, Refusal
+from trading import order_entry, pages, queries
+from trading.commands import CancelOrder, OrderView, PlaceOrder
+from trading.forms import TicketForm
+from trading.gate import STATE_WORDS, find_gate
+from trading.views.markets import country_of
+
+LEVELS_SHOWN = 12
+TRADES_SHOWN = 30
+INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, "1d": 86_400}
+
+
+def require_investor(request: HttpRequest) -> Investor:
+    """:raises Forbidden: the login has no investor behind it, as staff have none."""
+    investor = get_investor_for(request.user)
+    if investor is None:
+        raise Forbidden("Only investors can do this. Start your verification first.")
+    return investor
+
+
+@login_not_required
+@require_safe
+def trade(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Chart, book, trades, own orders and the ticket of one listing."""
+    now = clock.now()
+    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=now)
+    if row.listing.symbol != symbol:
+        return redirect("trade", symbol=row.listing.symbol)
+    request.session["last_listing"] = symbol
+    investor = get_investor_for(request.user)
+    context = _market_context(row) | _own_context(investor, row)
+    context["gate"] = find_gate(
+        investor=investor, row=row, is_signed_in=request.user.is_authenticated
+    )
+    context["form_side"] = "sell" if request.GET.get("side") == "sell" else "buy"
+    return render(request, "trading/trade.html", context)
+
+
+def _market_context(row: pages.MarketRow) -> dict[str, Any]:
+    words, tone = STATE_WORDS[row.listing.state]
+    book = queries.depth(listing_id=row.listing.id, levels=LEVELS_SHOWN)
+    return {
+        "row": row,
+        "book": book,
+        "asks_down": list(reversed(book.asks)),
+        "trades": queries.recent_trades(listing_id=row.listing.id, limit=TRADES_SHOWN),
+        "state_words": words,
+        "state_tone": tone,
+        "intervals": INTERVALS,
+    }
+
+
+def _own_context(investor: Investor | None, row: pages.MarketRow) -> dict[str, Any]:
+    if investor is None:
+        return {"orders": [], "cash": None, "tokens": None}
+    return {
+        "orders": queries.list_orders(
+            investor_id=investor.pk, listing_id=row.listing.id, open_only=True
+        ),
+        "cash": get_holding(investor_id=investor.pk, asset=row.quote),
+        "tokens": get_holding(investor_id=investor.pk, asset=row.asset),
+    }
+
+
+@login_not_required
+@require_safe
+def candles(request: HttpRequest, symbol: str) -> JsonResponse:
+    """The chart's candles as JSON; prices and volumes as plain digits of base units."""
+    now = clock.now()
+    listing = queries.get_listing(symbol=symbol, country=country_of(request))
+    seconds = INTERVALS.get(request.GET.get("interval", "5m"), INTERVALS["5m"])
+    found = queries.candles(listing_id=listing.id, interval_seconds=seconds, now=now)
+    rows = [
+        [int(each.start_at.timestamp()), each.open_units, each.high_units, each.low_units,
+         each.close_units, each.volume_units]
+        for each in found
+    ]  # fmt: skip
+    return JsonResponse({"interval_seconds": seconds, "candles": rows})
+
+
+@require_POST
+def place(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Place an order from the plain form: the way without JavaScript."""
+    investor = require_investor(request)
+    listing = queries.get_listing(symbol=symbol, country=country_of(request))
+    form = TicketForm(request.POST, listing=listing)
+    if not form.is_valid():
+        for problems in form.errors.values():
+            messages.error(request, " ".join(map(str, problems)))
+        return redirect("trade", symbol=symbol)
+    try:
+        order = order_entry.place_sync(_command(form.cleaned_data, listing.symbol, investor))
+    except OutcomeUnknown as unknown:
+        return redirect("order", order_id=unknown.details["order_id"])
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("trade", symbol=symbol)
+    return redirect("order", order_id=order.id)
+
+
+def _command(cleaned: dict[str, Any], symbol: str, investor: Investor) -> PlaceOrder:
+    is_limit = cleaned["order_type"] == "limit"
+    return PlaceOrder(
+        listing=symbol,
+        investor_id=investor.pk,
+        side=cleaned["side"],
+        type=cleaned["order_type"],
+        quantity_units=cleaned["quantity"],
+        cash_units=cleaned["cash"],
+        price_units=cleaned["price"] if is_limit else None,
+        time_in_force=(cleaned["time_in_force"] or "gtc") if is_limit else "ioc",
+        post_only=cleaned["post_only"] and is_limit,
+    )
+
+
+@require_POST
+def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Cancel an open order and go back to where the button was."""
+    investor = require_investor(request)
+    try:
+        order = order_entry.cancel_sync(CancelOrder(investor_id=investor.pk, order_id=order_id))
+    except OutcomeUnknown:
+        messages.warning(request, "No answer yet. Look at the order's state before you try again.")
+        return redirect("order", order_id=order_id)
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, f"Your {order.side} order in {order.listing} is canceled.")
+    return redirect(request.POST.get("back") if request.POST.get("back") == "order" else "activity")
+
+
+@require_safe
+def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """One own order: what was asked, what became of it, its trades."""
+    investor = require_investor(request)
+    try:
+        view: OrderView | None = queries.get_order(investor_id=investor.pk, order_id=order_id)
+    except NotFound as refusal:
+        if not _may_still_come(order_id, refusal):
+            raise
+        return render(request, "trading/order_unknown.html", {"order_id": order_id}, status=202)
+    assert view is not None
+    row = pages.get_market_row(symbol=view.listing, country=None, now=clock.now())
+    trades = queries.list_trades(investor_id=investor.pk, listing_id=row.listing.id)
+    context = {
+        "order": view,
+        "row": row,
+        "trades": [each for each in trades if each.order_id == view.id],
+    }
+    return render(request, "trading/order.html", context)
+
+
+def _may_still_come(order_id: UUID, refusal: NotFound) -> bool:
+    """Whether the engines have not yet passed the deadline an order of this id can have."""
+    processed_until = refusal.details.get("processed_until")
+    sent_at_ms = order_id.int >> 80
+    if order_id.version != 7:
+        return False
+    if processed_until is None:
+        return True
+    return bool(sent_at_ms / 1000 > processed_until.timestamp())  # type: ignore[attr-defined]
