@@ -1,14 +1,26 @@
 """What is owned: the ledger and its seals; deposits, issuance, redemption, reserves."""
 
+from custody.models.chain import ChainTransaction
+from custody.models.deposits import Deposit, DepositAddress
+from custody.models.issuance import CustodianOrder, MintRequest
 from custody.models.ledger import Asset, JournalEntry, LedgerAccount, Posting
 from custody.models.pool_transfers import PoolTransfer
+from custody.models.redemption import Redemption
+from custody.models.reserves import ReserveAttestation
 from custody.models.seals import Seal
 
 __all__ = [
     "Asset",
+    "ChainTransaction",
+    "CustodianOrder",
+    "Deposit",
+    "DepositAddress",
     "JournalEntry",
     "LedgerAccount",
+    "MintRequest",
     "PoolTransfer",
     "Posting",
+    "Redemption",
+    "ReserveAttestation",
     "Seal",
 ]
