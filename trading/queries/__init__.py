@@ -1,6 +1,12 @@
 """Reads of trading: listings, the public market, an investor's orders and trades."""
 
-from trading.queries.listings import ListingView, get_listing, list_listings
+from trading.queries.listings import (
+    ListingView,
+    get_listing,
+    list_listings,
+    views_by_id,
+    views_by_symbol,
+)
 from trading.queries.market import (
     Candle,
     Depth,
@@ -12,7 +18,14 @@ from trading.queries.market import (
     recent_trades,
     statistics,
 )
-from trading.queries.orders import OwnTrade, get_order, list_orders, list_trades
+from trading.queries.orders import (
+    OwnTrade,
+    find_order,
+    get_order,
+    list_order_trades,
+    list_orders,
+    list_trades,
+)
 
 __all__ = [
     "Candle",
@@ -24,11 +37,15 @@ __all__ = [
     "TradeView",
     "candles",
     "depth",
+    "find_order",
     "get_listing",
     "get_order",
     "list_listings",
+    "list_order_trades",
     "list_orders",
     "list_trades",
     "recent_trades",
     "statistics",
+    "views_by_id",
+    "views_by_symbol",
 ]

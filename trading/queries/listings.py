@@ -63,6 +63,12 @@ def views_by_id(listing_ids: Iterable[int]) -> dict[int, ListingView]:
     return {listing.pk: _view(listing) for listing in found}
 
 
+def views_by_symbol(symbols: Iterable[str]) -> dict[str, ListingView]:
+    """Listings by symbol, wherever they are offered: for an investor's own history."""
+    found = Listing.objects.filter(symbol__in=set(symbols)).select_related("asset", "quote")
+    return {listing.symbol: _view(listing) for listing in found}
+
+
 def _offered(country: str | None) -> QuerySet[Listing]:
     listings = Listing.objects.select_related("asset", "quote")
     if country is None:

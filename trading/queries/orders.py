@@ -44,7 +44,7 @@ def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
         moments = Pool.objects.values_list("processed_until", flat=True)
         known = [moment for moment in moments if moment is not None]
         raise NotFound("There is no such order.", processed_until=min(known, default=None))
-    return _view(order)
+    return order_view(order)
 
 
 def find_order(*, investor_id: int, client_order_id: str) -> OrderView:
@@ -74,7 +74,7 @@ def list_orders(
         orders = orders.filter(listing_id=listing_id)
     if before_id is not None:
         orders = orders.filter(id__lt=before_id)
-    return [_view(order) for order in orders.order_by("-id")[: min(limit, PAGE_MAX)]]
+    return [order_view(order) for order in orders.order_by("-id")[: min(limit, PAGE_MAX)]]
 
 
 def list_trades(
@@ -128,6 +128,7 @@ def _orders(investor_id: int) -> QuerySet[Order]:
     return Order.objects.select_related("listing").filter(investor_id=investor_id)
 
 
-def _view(order: Order) -> OrderView:
+def order_view(order: Order) -> OrderView:
+    """An order as its owner sees it; fetch its listing with it."""
     own = {name: getattr(order, name) for name in OrderView.__struct_fields__ if name != "listing"}
     return OrderView(listing=order.listing.symbol, **own)
