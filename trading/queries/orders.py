@@ -55,7 +55,7 @@ def find_order(*, investor_id: int, client_order_id: str) -> OrderView:
     found = _orders(investor_id).filter(client_order_id=client_order_id).order_by("-id").first()
     if found is None:
         raise NotFound("There is no such order.")
-    return _view(found)
+    return order_view(found)
 
 
 def list_orders(
