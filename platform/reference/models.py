@@ -116,6 +116,7 @@ class ReferencePrice(models.Model):
     regular_close_micros = models.BigIntegerField(null=True, blank=True)
     regular_close_at = models.DateTimeField(null=True, blank=True)
     previous_close_micros = models.BigIntegerField(null=True, blank=True)
+    closes_checked_at = models.DateTimeField(null=True, blank=True)
     suspect_price_micros = models.BigIntegerField(null=True, blank=True)
     suspect_published_at = models.DateTimeField(null=True, blank=True)
     is_halted = models.BooleanField(default=False)

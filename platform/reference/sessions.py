@@ -24,7 +24,6 @@ TRADE_DATE_ROLLS_BEFORE_MIDNIGHT = timedelta(hours=4)
 
 # No closure of the market was longer since 1933 than a week (11 September 2001).
 GAP_MAX = timedelta(days=10)
-DAYS_READ_MAX = 12
 
 
 class CalendarExhausted(Exception):
@@ -54,6 +53,7 @@ class SessionView:
     next_change_at: datetime
     next_regular_open_at: datetime
     last_regular_close_at: datetime
+    previous_regular_close_at: datetime  # of the day before `trade_date`
     is_early_close: bool
 
     @property
@@ -85,8 +85,15 @@ def session_at(now: datetime) -> SessionView:
 
     :raises CalendarExhausted: the table has no days around `now`.
     """
-    days = TradingDay.objects.filter(post_close_at__gt=now - GAP_MAX).order_by("post_close_at")
-    return session_among(days=list(days[: 2 * DAYS_READ_MAX]), now=now)
+    return session_among(days=list_days_around(since=now, until=now), now=now)
+
+
+def list_days_around(*, since: datetime, until: datetime) -> list[TradingDay]:
+    """The trading days needed to judge any instant between `since` and `until`."""
+    days = TradingDay.objects.filter(
+        post_close_at__gt=since - GAP_MAX, overnight_open_at__lt=until + GAP_MAX
+    )
+    return list(days.order_by("post_close_at"))
 
 
 def session_among(*, days: Sequence[Day], now: datetime) -> SessionView:
@@ -111,6 +118,7 @@ def session_among(*, days: Sequence[Day], now: datetime) -> SessionView:
         next_change_at=ends_at,
         next_regular_open_at=opens[0],
         last_regular_close_at=closes[-1],
+        previous_regular_close_at=before[-1].close_at,
         is_early_close=after[0].is_early_close,
     )
 

@@ -1,0 +1,27 @@
+"""Load the catalogue of instruments.
+
+    python manage.py load_catalogue [--file F]
+Safe to repeat: rows are corrected in place.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from kernel.refusals import Refusal
+from reference import loading
+
+
+class Command(BaseCommand):
+    help = "Load the catalogue of instruments."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--file", type=Path, default=loading.CATALOGUE_FILE)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            count = loading.load_catalogue(rows=loading.read_catalogue(options["file"]))
+        except (Refusal, KeyError, ValueError, OSError) as error:
+            raise CommandError(f"{options['file']}: {error}") from error
+        self.stdout.write(f"{count} instruments changed")
