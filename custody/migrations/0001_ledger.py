@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='Asset',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.TextField(unique=True)),
+                ('code', models.CharField(max_length=20, unique=True)),
                 ('name', models.TextField()),
                 ('kind', models.TextField(choices=[('stablecoin', 'Stablecoin'), ('token', 'Token'), ('share', 'Share'), ('fiat', 'Fiat')])),
                 ('decimals', models.SmallIntegerField()),
@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 ('pgh_created_at', models.DateTimeField(auto_now_add=True)),
                 ('pgh_label', models.TextField(help_text='The event label.')),
                 ('id', models.BigIntegerField()),
-                ('code', models.TextField()),
+                ('code', models.CharField(max_length=20)),
                 ('name', models.TextField()),
                 ('kind', models.TextField(choices=[('stablecoin', 'Stablecoin'), ('token', 'Token'), ('share', 'Share'), ('fiat', 'Fiat')])),
                 ('decimals', models.SmallIntegerField()),
@@ -63,12 +63,12 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigIntegerField(primary_key=True, serialize=False)),
                 ('kind', models.TextField()),
-                ('key', models.TextField(db_collation='C', unique=True)),
+                ('key', models.TextField(db_collation='C')),
                 ('reference', models.TextField(blank=True, default='')),
                 ('content_hash', models.BinaryField(max_length=32)),
                 ('xid', custody.models.fields.Xid8Field(db_default=custody.models.fields.CurrentXid(), editable=False)),
                 ('created_at', models.DateTimeField()),
-                ('reverses', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversed_by', to='custody.journalentry')),
+                ('reverses', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reversals', to='custody.journalentry')),
             ],
             options={
                 'verbose_name_plural': 'journal entries',
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('direction', models.TextField(choices=[('in', 'In'), ('out', 'Out')])),
                 ('units', models.BigIntegerField()),
                 ('purpose', models.TextField()),
-                ('key', models.TextField(unique=True)),
+                ('key', models.CharField(max_length=200, unique=True)),
                 ('reference', models.TextField(blank=True, default='')),
                 ('state', models.TextField(choices=[('requested', 'Requested'), ('done', 'Done'), ('refused', 'Refused')], default='requested')),
                 ('reason', models.TextField(blank=True, default='')),
@@ -170,6 +170,14 @@ class Migration(migrations.Migration):
         pgtrigger.migrations.AddTrigger(
             model_name='asset',
             trigger=pgtrigger.compiler.Trigger(name='update_update', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.* IS DISTINCT FROM NEW.*)', func='INSERT INTO "custody_assetevent" ("code", "decimals", "id", "instrument_id", "kind", "mint_address", "multiplier_e18", "name", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "token_isin", "token_isin_is_test") VALUES (NEW."code", NEW."decimals", NEW."id", NEW."instrument_id", NEW."kind", NEW."mint_address", NEW."multiplier_e18", NEW."name", _pgh_attach_context(), NOW(), \'update\', NEW."id", NEW."token_isin", NEW."token_isin_is_test"); RETURN NULL;', hash='ae55d9226da3778dbc86a754182c1282eaa5156b', operation='UPDATE', pgid='pgtrigger_update_update_62819', table='custody_asset', when='AFTER')),
+        ),
+        migrations.AddConstraint(
+            model_name='journalentry',
+            constraint=models.UniqueConstraint(fields=('key',), name='journal_entry_key_is_unique'),
+        ),
+        migrations.AddConstraint(
+            model_name='journalentry',
+            constraint=models.UniqueConstraint(condition=models.Q(('reverses__isnull', False)), fields=('reverses',), name='journal_entry_is_reversed_once'),
         ),
         migrations.AddIndex(
             model_name='journalentry',

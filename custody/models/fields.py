@@ -6,7 +6,6 @@ from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Func
 
-
 if TYPE_CHECKING:
     Field = models.Field[int, int]
 else:  # Django's own class takes no type parameters at run time

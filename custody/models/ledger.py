@@ -32,7 +32,7 @@ MULTIPLIER_ONE_E18 = 10**18
 class Asset(models.Model):
     """A thing the ledger counts: USDC, AAPLx, AAPL at the custodian, USD at the broker."""
 
-    code = models.TextField(unique=True)  # "USDC", "AAPLx", "AAPL", "USD"
+    code = models.CharField(max_length=20, unique=True)  # "USDC", "AAPLx", "AAPL", "USD"
     name = models.TextField()
     kind = models.TextField(choices=AssetKind.choices)
     decimals = models.SmallIntegerField()
@@ -143,10 +143,16 @@ class JournalEntry(models.Model):
     id = models.BigIntegerField(primary_key=True)
     kind = models.TextField()
     # Who repeats a request repeats its key; the content's hash tells a retry from a mistake.
-    key = models.TextField(unique=True, db_collation="C")
+    key = models.TextField(db_collation="C")
     reference = models.TextField(default="", blank=True)
-    reverses = models.OneToOneField(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="reversed_by"
+    reverses = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="reversals",
+        db_constraint=False,
+        db_index=False,
     )
     content_hash = models.BinaryField(max_length=32)
     xid = Xid8Field(db_default=CurrentXid(), editable=False)
@@ -154,6 +160,14 @@ class JournalEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "journal entries"
+        constraints = [
+            models.UniqueConstraint(fields=["key"], name="journal_entry_key_is_unique"),
+            models.UniqueConstraint(
+                fields=["reverses"],
+                condition=Q(reverses__isnull=False),
+                name="journal_entry_is_reversed_once",
+            ),
+        ]
         # The sealer reads by transaction; a batch shares one, so the index stays small.
         indexes = [models.Index(fields=["xid"], name="journal_entry_by_xid")]
 

@@ -34,7 +34,8 @@ class PoolTransfer(models.Model):
     direction = models.TextField(choices=Direction.choices)
     units = models.BigIntegerField()
     purpose = models.TextField()  # why: "deposit", "withdrawal", "redemption"
-    key = models.TextField(unique=True)  # the sender's, so that a repeated request is one request
+    # The sender's, so that a repeated request is one request.
+    key = models.CharField(max_length=200, unique=True)
     reference = models.TextField(default="", blank=True)
     state = models.TextField(choices=PoolTransferState.choices, default=PoolTransferState.REQUESTED)
     reason = models.TextField(default="", blank=True)  # of a refusal
