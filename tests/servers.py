@@ -243,7 +243,7 @@ def _migrate(postgres: Postgres) -> None:
         "DATABASE_OWNER_URL": postgres.url(OWNER_ROLE, OWNER_PASSWORD, TEMPLATE),
     }
     done = subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"],
+        [sys.executable, "manage.py", "migrate", "--database", "owner", "--skip-checks", "-v0"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

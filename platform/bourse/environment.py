@@ -50,18 +50,26 @@ class Environment(BaseSettings):
     kyc_provider_secret: str = ""
     kyc_webhook_secret: str = ""
     prices_url: str = ""
+    prices_api_key: str = ""
+    halts_url: str = ""
     email_url: str = ""
+    email_from: str = "Bourse <no-reply@localhost>"
 
     firm_lei: str = ""
     venue_mic: str = ""
 
     @cached_property
     def run_file(self) -> dict[str, Any]:
-        """What the supervisor wrote when all was ready, or nothing."""
+        """What the supervisor wrote when all was ready, or nothing.
+
+        Production reads nothing but its environment.
+        """
+        if self.bourse_env == "production":
+            return {}
         path = self.bourse_var_dir / "run.json"
         try:
             content: dict[str, Any] = json.loads(path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (OSError, json.JSONDecodeError):
             return {}
         return content
 

@@ -1,4 +1,28 @@
-from django.contrib import admin
-from django.urls import path
+"""Every address of Bourse. A page is closed unless its view says @login_not_required."""
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from django.contrib import admin
+from django.contrib.auth.decorators import login_not_required
+from django.urls import URLPattern, URLResolver, include, path
+
+from bourse import health, views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("help/", views.help_page, name="help"),
+    path("status/", views.status, name="status"),
+    path("outbox/", views.outbox, name="outbox"),
+    path("preferences/", views.preferences, name="preferences"),
+    path("health/live", login_not_required(health.live), name="health_live"),
+    path("health/ready", login_not_required(health.ready), name="health_ready"),
+    path("", include("accounts.urls")),
+    path("", include("custody.urls")),
+    path("", include("trading.urls")),
+    path("", include("reference.urls")),
+    path("account/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = views.bad_request
+handler403 = views.forbidden
+handler404 = views.not_found
+handler500 = views.server_error

@@ -1,0 +1,17 @@
+"""What uvicorn serves: pages and the API over HTTP, live data over WebSocket."""
+
+import os
+
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bourse.settings")
+
+# Sets Django up, so it comes before everything that imports models.
+http = get_asgi_application()
+
+from bourse import checks, routing  # noqa: E402
+
+checks.refuse_unsafe()
+
+application = ProtocolTypeRouter({"http": http, "websocket": routing.websocket})
