@@ -16,7 +16,7 @@ from kernel.ids import uuid7
 Source = Literal["web", "api", "kraken"]
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", array_like=True):
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", tag_field="command", array_like=True):
     """Place an order; name either `quantity_units` or `cash_units`.
 
     Units: quantity in base units of the listing's asset, cash in those of its
@@ -38,7 +38,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", array_l
     id: UUID = msgspec.field(default_factory=uuid7)
 
 
-class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag="cancel", array_like=True):
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag="cancel", tag_field="command", array_like=True):
     """Cancel an open order of this investor, by its id or its client_order_id."""
 
     investor_id: int

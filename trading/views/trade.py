@@ -15,7 +15,7 @@ from custody.pages import get_holding
 from kernel import clock
 from kernel.refusals import Forbidden, NotFound, OutcomeUnknown, Refusal
 from trading import order_entry, pages, queries
-from trading.commands import CancelOrder, OrderView, PlaceOrder
+from trading.commands import CancelOrder, PlaceOrder
 from trading.forms import TicketForm
 from trading.gate import STATE_WORDS, find_gate
 from trading.views.markets import country_of
@@ -149,12 +149,11 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """One own order: what was asked, what became of it, its trades."""
     investor = require_investor(request)
     try:
-        view: OrderView | None = queries.get_order(investor_id=investor.pk, order_id=order_id)
+        view = order_entry.get_order_sync(investor_id=investor.pk, order_id=order_id)
     except NotFound as refusal:
-        if not _may_still_come(order_id, refusal):
+        if refusal.details.get("final", True):
             raise
         return render(request, "trading/order_unknown.html", {"order_id": order_id}, status=202)
-    assert view is not None
     row = pages.get_market_row(symbol=view.listing, country=None, now=clock.now())
     trades = queries.list_trades(investor_id=investor.pk, listing_id=row.listing.id)
     context = {
@@ -164,13 +163,3 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     }
     return render(request, "trading/order.html", context)
 
-
-def _may_still_come(order_id: UUID, refusal: NotFound) -> bool:
-    """Whether the engines have not yet passed the deadline an order of this id can have."""
-    processed_until = refusal.details.get("processed_until")
-    sent_at_ms = order_id.int >> 80
-    if order_id.version != 7:
-        return False
-    if processed_until is None:
-        return True
-    return bool(sent_at_ms / 1000 > processed_until.timestamp())  # type: ignore[attr-defined]

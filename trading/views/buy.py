@@ -1,0 +1,156 @@
+"""Simple buy: an amount, a preview that holds for 30 seconds, done.
+
+The preview is signed and carries the worst price it showed, so that what is
+confirmed is what was read: a limit order that fills at once or not at all
+beyond that price.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.models import Investor
+from custody.pages import get_holding
+from kernel import clock
+from kernel.money import ceil_div, floor_div
+from kernel.refusals import OutcomeUnknown, Refusal
+from trading import order_entry, pages, queries
+from trading.commands import PlaceOrder
+from trading.forms import AmountToSpendForm
+from trading.gate import find_gate
+from trading.queries import Depth, ListingView
+from trading.views.markets import country_of
+from trading.views.trade import require_investor
+
+PREVIEW_SECONDS = 30
+# How far above the worst price seen the order may still fill, in parts per million.
+SLIPPAGE_E6 = 5_000
+ONE_TOKEN = 10**8
+SALT = "trading.simple-buy"
+
+
+class NothingOffered(Refusal):
+    """Nobody offers enough right now. Try a smaller amount, or a limit order."""
+
+    code = "nothing_offered"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an amount would buy from the book as it stands; cash in quote base units."""
+
+    cash_units: int
+    quantity_units: int
+    fee_units: int
+    limit_price_units: int
+
+    @property
+    def average_price_units(self) -> int:
+        spent = self.cash_units - self.fee_units
+        return spent * ONE_TOKEN // self.quantity_units if self.quantity_units else 0
+
+
+def preview(*, listing: ListingView, book: Depth, cash_units: int) -> Preview:
+    """Walk the asks with the amount, fee included.
+
+    :raises NothingOffered: the book holds less than the amount buys.
+    """
+    spendable = floor_div(cash_units * 1_000_000, 1_000_000 + listing.taker_fee_e6)
+    left, bought, worst = spendable, 0, 0
+    for level in book.asks:
+        worst = level.price_units
+        affordable = left * ONE_TOKEN // worst // listing.lot_units * listing.lot_units
+        taken = min(affordable, level.quantity_units)
+        bought += taken
+        left -= ceil_div(taken * worst, ONE_TOKEN)
+        if taken == affordable:
+            break
+    else:
+        raise NothingOffered
+    if bought == 0:
+        raise NothingOffered
+    spent = spendable - left
+    limit = worst * (1_000_000 + SLIPPAGE_E6) // 1_000_000 // listing.tick_units
+    return Preview(
+        cash_units=cash_units,
+        quantity_units=bought,
+        fee_units=ceil_div(spent * listing.taker_fee_e6, 1_000_000),
+        limit_price_units=limit * listing.tick_units,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def buy(request: HttpRequest, symbol: str) -> HttpResponse:
+    """First tap: how much; the answer to it is the preview."""
+    investor = require_investor(request)
+    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=clock.now())
+    gate = find_gate(investor=investor, row=row, is_signed_in=True)
+    form = AmountToSpendForm(request.POST or None, listing=row.listing)
+    context: dict[str, Any] = {
+        "row": row,
+        "gate": gate,
+        "form": form,
+        "cash": get_holding(investor_id=investor.pk, asset=row.quote),
+        "seconds": PREVIEW_SECONDS,
+    }
+    if request.method == "POST" and form.is_valid():
+        context |= _preview_context(form, row.listing, investor)
+    return render(request, "trading/buy.html", context)
+
+
+def _preview_context(
+    form: AmountToSpendForm, listing: ListingView, investor: Investor
+) -> dict[str, Any]:
+    book = queries.depth(listing_id=listing.id, levels=200)
+    cash_units = form.cleaned_data["cash"]
+    try:
+        shown = preview(listing=listing, book=book, cash_units=cash_units)
+    except NothingOffered as refusal:
+        form.add_error("cash", refusal.message)
+        return {}
+    token = signing.dumps(
+        [investor.pk, listing.symbol, cash_units, shown.limit_price_units], salt=SALT
+    )
+    return {"preview": shown, "token": token}
+
+
+@require_POST
+def confirm(request: HttpRequest, symbol: str) -> HttpResponse:
+    """Second tap: place exactly what the preview said."""
+    investor = require_investor(request)
+    try:
+        owner_id, listing, cash, limit = signing.loads(
+            request.POST.get("token", ""), salt=SALT, max_age=PREVIEW_SECONDS + 2
+        )
+    except signing.BadSignature:
+        return _too_late(request, symbol, "The preview is too old. Here is where you were.")
+    if owner_id != investor.pk or listing != symbol:
+        return _too_late(request, symbol, "This preview was made for somebody else.")
+    command = PlaceOrder(
+        listing=symbol,
+        investor_id=investor.pk,
+        side="buy",
+        type="limit",
+        cash_units=cash,
+        price_units=limit,
+        time_in_force="ioc",
+        # The token is used once: the same preview confirmed twice is one order.
+        client_order_id=f"buy-{signing.Signer(salt=SALT).signature(request.POST['token'])[:24]}",
+    )
+    try:
+        order = order_entry.place_sync(command)
+    except OutcomeUnknown:
+        return redirect("order", order_id=command.id)
+    except Refusal as refusal:
+        return _too_late(request, symbol, refusal.message)
+    return redirect("order", order_id=order.id)
+
+
+def _too_late(request: HttpRequest, symbol: str, words: str) -> HttpResponse:
+    messages.error(request, words)
+    return redirect("buy", symbol=symbol)
