@@ -56,6 +56,7 @@ class Environment(BaseSettings):
     email_from: str = "Bourse <no-reply@localhost>"
 
     firm_lei: str = ""
+    firm_country: str = ""
     venue_mic: str = ""
 
     @cached_property

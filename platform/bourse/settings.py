@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from pydantic import ValidationError
 
-from bourse import logs
+from bourse import api_settings, logs
 from bourse.environment import BASE_DIR, Environment
 from kernel import clock
 
@@ -307,25 +307,7 @@ else:
 
 # The API ---------------------------------------------------------------------
 
-REST_FRAMEWORK: dict[str, Any] = {
-    # A view that does not say who may call it may be called by nobody.
-    "DEFAULT_PERMISSION_CLASSES": ["bourse.permissions.Nobody"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
-    "COERCE_DECIMAL_TO_STRING": True,
-}
-SPECTACULAR_SETTINGS: dict[str, Any] = {
-    "TITLE": "Bourse",
-    "DESCRIPTION": "Trade tokenized stocks. Amounts are strings of plain decimals.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-}
+REST_FRAMEWORK = api_settings.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = api_settings.SPECTACULAR_SETTINGS
 
 LOGGING = logs.configure(level=ENV.log_level, as_json=IN_PRODUCTION)

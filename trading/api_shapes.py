@@ -1,0 +1,312 @@
+"""How orders, listings and market data look in JSON, and the shapes that the schema documents.
+
+Amounts are text in whole units of their asset; a price is quote per whole token.
+"""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from accounts.rest import AmountField, PageQuery
+from kernel.money import format_units, parse_units
+from trading.commands import OrderView, PlaceOrder
+from trading.queries import (
+    Candle,
+    Depth,
+    ListingView,
+    OwnTrade,
+    PriceLevel,
+    Statistics,
+    TradeView,
+)
+from trading.queries.market import CANDLES_MAX, DEPTH_LEVELS_MAX
+
+INTERVALS_SECONDS = (60, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800)
+CLIENT_ORDER_ID_CHARS_MAX = 36
+EPOCH_SECONDS_MAX = 4_102_444_800  # the year 2100
+Shape = serializers.Serializer[dict[str, Any]]
+
+
+class DepthQuery(Shape):
+    levels = serializers.IntegerField(min_value=1, max_value=DEPTH_LEVELS_MAX, default=50)
+
+
+class CandleQuery(Shape):
+    interval_seconds = serializers.ChoiceField(choices=INTERVALS_SECONDS, default=60)
+    start_at = serializers.IntegerField(
+        min_value=0, max_value=EPOCH_SECONDS_MAX, required=False, help_text="seconds since 1970"
+    )
+    limit = serializers.IntegerField(min_value=1, max_value=CANDLES_MAX, default=500)
+
+
+class OrderQuery(PageQuery):
+    open = serializers.BooleanField(default=False, help_text="open orders alone")
+    listing = serializers.CharField(max_length=32, required=False)
+
+
+class PlaceOrderBody(Shape):
+    """Name `quantity` (tokens) or `cash` (quote, fee included), not both."""
+
+    listing = serializers.CharField(max_length=32)
+    side = serializers.ChoiceField(choices=["buy", "sell"])
+    order_type = serializers.ChoiceField(choices=["limit", "market"])
+    quantity = AmountField(required=False)
+    cash = AmountField(required=False)
+    price = AmountField(required=False)
+    time_in_force = serializers.ChoiceField(choices=["gtc", "ioc", "fok"], default="gtc")
+    post_only = serializers.BooleanField(default=False)
+    client_order_id = serializers.CharField(
+        max_length=CLIENT_ORDER_ID_CHARS_MAX, required=False, help_text="makes it safe to repeat"
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("quantity" in attrs) == ("cash" in attrs):
+            raise serializers.ValidationError({"quantity": ["Name quantity or cash, not both."]})
+        if (attrs["order_type"] == "limit") != ("price" in attrs):
+            raise serializers.ValidationError(
+                {"price": ["A limit order has a price, a market order none."]}
+            )
+        return attrs
+
+
+class ListingSerializer(Shape):
+    symbol = serializers.CharField()
+    name = serializers.CharField()
+    base = serializers.CharField()
+    quote = serializers.CharField()
+    base_decimals = serializers.IntegerField()
+    quote_decimals = serializers.IntegerField()
+    tick = serializers.CharField()
+    lot = serializers.CharField()
+    cash_min = serializers.CharField()
+    maker_fee = serializers.CharField(help_text="a fraction: 0.001 is 0.1 %")
+    taker_fee = serializers.CharField()
+    state = serializers.CharField()
+    state_reason = serializers.CharField()
+    state_until = serializers.DateTimeField(allow_null=True)
+    last = serializers.CharField(allow_null=True)
+    open_24h = serializers.CharField(allow_null=True)
+    high_24h = serializers.CharField(allow_null=True)
+    low_24h = serializers.CharField(allow_null=True)
+    volume_24h = serializers.CharField()
+    cash_24h = serializers.CharField()
+    trades_24h = serializers.IntegerField()
+
+
+class DepthSerializer(Shape):
+    listing = serializers.CharField()
+    seq = serializers.IntegerField(help_text="the book's sequence number, as in the feed")
+    bids = serializers.ListField(help_text="[price, quantity, orders], best first")
+    asks = serializers.ListField(help_text="[price, quantity, orders], best first")
+
+
+class TradeSerializer(Shape):
+    id = serializers.UUIDField()
+    trade_no = serializers.IntegerField()
+    price = serializers.CharField()
+    quantity = serializers.CharField()
+    taker_side = serializers.CharField()
+    traded_at = serializers.DateTimeField()
+
+
+class CandleSerializer(Shape):
+    start_at = serializers.DateTimeField()
+    open = serializers.CharField()
+    high = serializers.CharField()
+    low = serializers.CharField()
+    close = serializers.CharField()
+    volume = serializers.CharField()
+    cash = serializers.CharField()
+    trades = serializers.IntegerField()
+
+
+class OrderSerializer(Shape):
+    id = serializers.UUIDField()
+    client_order_id = serializers.CharField(allow_null=True)
+    listing = serializers.CharField()
+    side = serializers.CharField()
+    order_type = serializers.CharField()
+    time_in_force = serializers.CharField()
+    post_only = serializers.BooleanField()
+    price = serializers.CharField(allow_null=True)
+    quantity = serializers.CharField(allow_null=True)
+    cash = serializers.CharField(allow_null=True)
+    filled_quantity = serializers.CharField()
+    filled_cash = serializers.CharField()
+    average_price = serializers.CharField(allow_null=True)
+    fee = serializers.CharField()
+    status = serializers.CharField()
+    reason = serializers.CharField()
+    source = serializers.CharField()
+    accepted_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class OwnTradeSerializer(Shape):
+    id = serializers.UUIDField()
+    listing = serializers.CharField()
+    order_id = serializers.UUIDField()
+    side = serializers.CharField()
+    role = serializers.CharField()
+    price = serializers.CharField()
+    quantity = serializers.CharField()
+    cash = serializers.CharField()
+    fee = serializers.CharField()
+    trade_no = serializers.IntegerField()
+    traded_at = serializers.DateTimeField()
+
+
+class TradePage(Shape):
+    results = TradeSerializer(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class OrderPage(Shape):
+    results = OrderSerializer(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class OwnTradePage(Shape):
+    results = OwnTradeSerializer(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+def place_command(body: dict[str, Any], listing: ListingView, *, investor_id: int) -> PlaceOrder:
+    """The command that a checked body asks for.
+
+    :raises kernel.money.MalformedAmount: an amount is not plain digits, or too fine.
+    """
+    return PlaceOrder(
+        listing=listing.symbol,
+        investor_id=investor_id,
+        side=body["side"],
+        type=body["order_type"],
+        quantity_units=_units(body.get("quantity"), listing.base_decimals),
+        cash_units=_units(body.get("cash"), listing.quote_decimals),
+        price_units=_units(body.get("price"), listing.quote_decimals),
+        time_in_force=body["time_in_force"],
+        post_only=body["post_only"],
+        client_order_id=body.get("client_order_id"),
+        source="api",
+    )
+
+
+def listing_json(listing: ListingView, statistics: Statistics | None) -> dict[str, Any]:
+    day = statistics or Statistics(None, None, None, None, 0, 0, 0)
+    return {
+        "symbol": listing.symbol,
+        "name": listing.name,
+        "base": listing.base,
+        "quote": listing.quote,
+        "base_decimals": listing.base_decimals,
+        "quote_decimals": listing.quote_decimals,
+        "tick": _cash(listing, listing.tick_units),
+        "lot": _quantity(listing, listing.lot_units),
+        "cash_min": _cash(listing, listing.min_cash_units),
+        "maker_fee": format_units(listing.maker_fee_e6, 6),
+        "taker_fee": format_units(listing.taker_fee_e6, 6),
+        "state": listing.state,
+        "state_reason": listing.state_reason,
+        "state_until": listing.state_until,
+        "last": _cash(listing, day.last_units),
+        "open_24h": _cash(listing, day.open_units),
+        "high_24h": _cash(listing, day.high_units),
+        "low_24h": _cash(listing, day.low_units),
+        "volume_24h": _quantity(listing, day.volume_units),
+        "cash_24h": _cash(listing, day.cash_units),
+        "trades_24h": day.trades,
+    }
+
+
+def depth_json(depth: Depth, listing: ListingView) -> dict[str, Any]:
+    return {
+        "listing": listing.symbol,
+        "seq": depth.seq,
+        "bids": [_level(level, listing) for level in depth.bids],
+        "asks": [_level(level, listing) for level in depth.asks],
+    }
+
+
+def trade_json(trade: TradeView, listing: ListingView) -> dict[str, Any]:
+    return {
+        "id": trade.id,
+        "trade_no": trade.trade_no,
+        "price": _cash(listing, trade.price_units),
+        "quantity": _quantity(listing, trade.quantity_units),
+        "taker_side": trade.taker_side,
+        "traded_at": trade.traded_at,
+    }
+
+
+def candle_json(candle: Candle, listing: ListingView) -> dict[str, Any]:
+    return {
+        "start_at": candle.start_at,
+        "open": _cash(listing, candle.open_units),
+        "high": _cash(listing, candle.high_units),
+        "low": _cash(listing, candle.low_units),
+        "close": _cash(listing, candle.close_units),
+        "volume": _quantity(listing, candle.volume_units),
+        "cash": _cash(listing, candle.cash_units),
+        "trades": candle.trades,
+    }
+
+
+def order_json(order: OrderView, listing: ListingView) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "client_order_id": order.client_order_id,
+        "listing": order.listing,
+        "side": order.side,
+        "order_type": order.type,
+        "time_in_force": order.time_in_force,
+        "post_only": order.post_only,
+        "price": _cash(listing, order.price_units),
+        "quantity": _quantity(listing, order.quantity_units),
+        "cash": _cash(listing, order.cash_units),
+        "filled_quantity": _quantity(listing, order.filled_units),
+        "filled_cash": _cash(listing, order.filled_cash_units),
+        "average_price": _cash(listing, order.average_price_units),
+        "fee": _cash(listing, order.fee_units),
+        "status": order.status,
+        "reason": order.reason,
+        "source": order.source,
+        "accepted_at": order.accepted_at,
+        "updated_at": order.updated_at,
+    }
+
+
+def own_trade_json(trade: OwnTrade, listing: ListingView) -> dict[str, Any]:
+    return {
+        "id": trade.id,
+        "listing": trade.listing,
+        "order_id": trade.order_id,
+        "side": trade.side,
+        "role": trade.role,
+        "price": _cash(listing, trade.price_units),
+        "quantity": _quantity(listing, trade.quantity_units),
+        "cash": _cash(listing, trade.cash_units),
+        "fee": _cash(listing, trade.fee_units),
+        "trade_no": trade.trade_no,
+        "traded_at": trade.traded_at,
+    }
+
+
+def _level(level: PriceLevel, listing: ListingView) -> list[Any]:
+    return [
+        _cash(listing, level.price_units),
+        _quantity(listing, level.quantity_units),
+        level.orders,
+    ]
+
+
+def _units(text: str | None, decimals: int) -> int | None:
+    return None if text is None else parse_units(text, decimals)
+
+
+def _cash(listing: ListingView, units: int | None) -> str | None:
+    """Quote units, at least cents."""
+    return None if units is None else format_units(units, listing.quote_decimals, places_min=2)
+
+
+def _quantity(listing: ListingView, units: int | None) -> str | None:
+    return None if units is None else format_units(units, listing.base_decimals)
