@@ -7,7 +7,7 @@ import struct
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
-from sandbox.chain_node import TOKEN_PROGRAMS, Json, token_reading
+from sandbox.chain_node import Json, mint_decimals, token_reading
 from sandbox.chain_store import StoredAccount, StoredTransaction
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -35,15 +35,6 @@ def amount(units: int, decimals: int) -> Json:
         "uiAmount": float(text),
         "uiAmountString": text,
     }
-
-
-def mint_decimals(account: StoredAccount | None) -> int | None:
-    """The decimals of a mint account; None for anything else."""
-    if account is None or account.owner not in TOKEN_PROGRAMS or len(account.data) < 82:
-        return None
-    if len(account.data) != 82 and (len(account.data) <= 165 or account.data[165] != 1):
-        return None
-    return account.data[44]
 
 
 def mint_supply(account: StoredAccount) -> int:

@@ -34,6 +34,13 @@ GENESIS_SLOT = 10_000
 UNDO_SLOTS_KEPT = 512
 SYSTEM_PROGRAM = "11111111111111111111111111111111"
 
+TOKEN_PROGRAMS = frozenset(
+    {
+        "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+        "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
+    }
+)
+
 Json = dict[str, object]
 
 
@@ -159,6 +166,13 @@ class Node:
             raise NotLanded(error_json(outcome.err()), outcome.meta().logs())
         return self._keep(transaction, slot, outcome, before, after)
 
+    def next_nonce(self) -> int:
+        """A number that no transaction of the faucet carried before."""
+        number = int(self.store.get("faucet_nonce", "0")) + 1
+        with self.store.commit():
+            self.store.put("faucet_nonce", str(number))
+        return number
+
     def create(self, address: str, account: StoredAccount) -> None:
         """Put an account into the first block; the caller holds the commit."""
         self._svm.set_account(Pubkey.from_string(address), _to_svm(account))
@@ -232,7 +246,8 @@ class Node:
         err = json.dumps(error_json(outcome.err())) if failed else None  # type: ignore[union-attr]
         facts = outcome.meta() if isinstance(outcome, FailedTransactionMetadata) else outcome
         keys = [str(key) for key in transaction.message.account_keys]
-        meta = json.dumps(_meta(facts, _balances(keys, before), _balances(keys, after)))
+        balances = self._balances(keys, before), self._balances(keys, after)
+        meta = json.dumps(_meta(facts, *balances))
         signature, body = str(transaction.signatures[0]), bytes(transaction)
         with self.store.commit():
             seq = self.store.add_transaction(signature, slot, body, err, meta)
@@ -245,6 +260,20 @@ class Node:
         self._floor_slot = max(self._floor_slot, slot)
         return StoredTransaction(seq, signature, slot, body, err, meta)
 
+    def _balances(
+        self, keys: list[str], accounts: dict[str, StoredAccount | None]
+    ) -> list[Json]:
+        """Per key; a read-only account counts as empty: nothing of it moves."""
+        return [self._balance(accounts.get(key)) for key in keys]
+
+    def _balance(self, account: StoredAccount | None) -> Json:
+        if account is None:
+            return {"lamports": 0, "token": None}
+        token = token_reading(account)
+        if token is not None:
+            token["decimals"] = mint_decimals(self._current(str(token["mint"]))) or 0
+        return {"lamports": account.lamports, "token": token}
+
     def _restore(self, address: str, account: StoredAccount | None) -> None:
         gone = StoredAccount(0, SYSTEM_PROGRAM, b"", executable=False)
         self._svm.set_account(Pubkey.from_string(address), _to_svm(account or gone))
@@ -252,8 +281,11 @@ class Node:
 
 
 def error_json(err: object) -> object:
-    """A transaction error as Solana's RPC writes it, e.g. {"InstructionError": [0, {"Custom": 1}]}."""
+    """A transaction error in the RPC's words, e.g. {"InstructionError": [0, {"Custom": 1}]}."""
     index, inner = getattr(err, "index", None), getattr(err, "err", None)
+    if (account_index := getattr(err, "account_index", None)) is not None:
+        name = type(err).__name__.removeprefix("TransactionError")
+        return {name: {"account_index": account_index}}
     if index is None or inner is None:
         return str(err).rsplit(".", 1)[-1]
     code = getattr(inner, "code", None)
@@ -293,24 +325,13 @@ def _meta(facts: TransactionMetadata, pre: list[Json], post: list[Json]) -> Json
     }
 
 
-def _balances(keys: list[str], accounts: dict[str, StoredAccount | None]) -> list[Json]:
-    """Read-only accounts count as empty: nothing of theirs moves."""
-    states = [accounts.get(key) for key in keys]
-    return [
-        {
-            "lamports": account.lamports if account else 0,
-            "token": token_reading(account) if account else None,
-        }
-        for account in states
-    ]
-
-
-TOKEN_PROGRAMS = frozenset(
-    {
-        "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
-        "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
-    }
-)
+def mint_decimals(account: StoredAccount | None) -> int | None:
+    """The decimals of a mint account; None for anything else."""
+    if account is None or account.owner not in TOKEN_PROGRAMS or len(account.data) < 82:
+        return None
+    if len(account.data) != 82 and (len(account.data) <= 165 or account.data[165] != 1):
+        return None
+    return account.data[44]
 
 
 def token_reading(account: StoredAccount) -> Json | None:
