@@ -7,6 +7,7 @@ options; the clock and a health page are mounted on each.
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -56,6 +57,9 @@ def serve(
     options = parse(name, arguments=arguments, argv=argv)
     _refuse_unsafe(options.host)
     app = prepare(build(options), name, options)
+    # uvicorn raises the signal again once it has stopped; that is the end of it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     uvicorn.run(
         app,
         host=options.host,
