@@ -108,9 +108,7 @@ class SolanaChain:
         config = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         self._call("sendTransaction", _base64(signed), config)
 
-    def statuses(
-        self, signatures: Sequence[str]
-    ) -> tuple[int, list[SignatureStatus | None]]:
+    def statuses(self, signatures: Sequence[str]) -> tuple[int, list[SignatureStatus | None]]:
         """(slot of the answer, what is known of each); None: not in any block."""
         assert len(signatures) <= STATUSES_MAX
         config = {"searchTransactionHistory": True}

@@ -69,7 +69,11 @@ def create_mint(
     and is the permanent delegate. The transfer hook's slot is kept, empty.
     """
     account = CreateAccountParams(
-        from_pubkey=payer, to_pubkey=mint, lamports=rent_lamports, space=MINT_BYTES, owner=TOKEN_2022
+        from_pubkey=payer,
+        to_pubkey=mint,
+        lamports=rent_lamports,
+        space=MINT_BYTES,
+        owner=TOKEN_2022,
     )
     return [
         create_account(account),

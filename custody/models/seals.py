@@ -27,6 +27,8 @@ class Seal(models.Model):
     leaf_count = models.BigIntegerField()
     xid_from = Xid8Field()
     xid_to = Xid8Field()
+    # Of each history table sealed here: its columns then, as later ones change no old leaf.
+    columns = models.JSONField(default=dict, blank=True)
     sealed_at = models.DateTimeField()
     key_id = models.TextField()  # the first 16 hex digits of SHA-256 of the public key
     signature = models.BinaryField(max_length=64)  # Ed25519 over the message

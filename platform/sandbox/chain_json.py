@@ -134,7 +134,10 @@ def _token_balances(balances: list[dict[str, dict[str, object] | None]]) -> list
                     "mint": token["mint"],
                     "owner": token["owner"],
                     "programId": token["program"],
-                    "uiTokenAmount": {"amount": str(token["amount"]), "decimals": token["decimals"]},
+                    "uiTokenAmount": {
+                        "amount": str(token["amount"]),
+                        "decimals": token["decimals"],
+                    },
                 }
             )
     return rows

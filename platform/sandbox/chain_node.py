@@ -260,9 +260,7 @@ class Node:
         self._floor_slot = max(self._floor_slot, slot)
         return StoredTransaction(seq, signature, slot, body, err, meta)
 
-    def _balances(
-        self, keys: list[str], accounts: dict[str, StoredAccount | None]
-    ) -> list[Json]:
+    def _balances(self, keys: list[str], accounts: dict[str, StoredAccount | None]) -> list[Json]:
         """Per key; a read-only account counts as empty: nothing of it moves."""
         return [self._balance(accounts.get(key)) for key in keys]
 
@@ -289,7 +287,9 @@ def error_json(err: object) -> object:
     if index is None or inner is None:
         return str(err).rsplit(".", 1)[-1]
     code = getattr(inner, "code", None)
-    return {"InstructionError": [index, {"Custom": code} if code is not None else error_json(inner)]}
+    return {
+        "InstructionError": [index, {"Custom": code} if code is not None else error_json(inner)]
+    }
 
 
 def _to_svm(account: StoredAccount) -> Account:

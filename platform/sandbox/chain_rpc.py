@@ -130,9 +130,7 @@ class Rpc:
 
     # --- transactions -----------------------------------------------------------
 
-    def get_signatures_for_address(
-        self, address: str, config: Config | None = None
-    ) -> list[Json]:
+    def get_signatures_for_address(self, address: str, config: Config | None = None) -> list[Json]:
         config = config or {}
         slot = self._slot(config)
         before = self._seq(config.get("before"))
@@ -160,9 +158,7 @@ class Rpc:
         encoding = str(config.get("encoding", "json"))
         return transaction_json(stored, self._node.slot_time(stored.slot), encoding)
 
-    def get_signature_statuses(
-        self, signatures: list[str], config: Config | None = None
-    ) -> Json:
+    def get_signature_statuses(self, signatures: list[str], config: Config | None = None) -> Json:
         if len(signatures) > STATUSES_MAX:
             raise RpcError(-32602, f"Too many inputs provided; max {STATUSES_MAX}")
         slot = self._slot({"commitment": "processed"})
