@@ -26,7 +26,7 @@ from accounts.rest import (
 )
 from kernel import clock
 from kernel.refusals import Refusal
-from trading import order_entry, queries
+from trading import order_entry, pages, queries
 from trading.api_shapes import (
     CandleQuery,
     CandleSerializer,
@@ -64,10 +64,8 @@ class ListingListApi(APIView):
 
     @extend_schema(responses=ListingSerializer(many=True), summary="The listings offered to you")
     def get(self, request: Request) -> Response:
-        now = clock.now()
-        listings = queries.list_listings(country=_country(request), now=now)
-        statistics = queries.statistics(listing_ids=[each.id for each in listings], now=now)
-        return Response([listing_json(each, statistics.get(each.id)) for each in listings])
+        rows = pages.list_market_rows(country=_country(request), now=clock.now())
+        return Response([listing_json(row) for row in rows])
 
 
 class ListingApi(APIView):
@@ -75,9 +73,8 @@ class ListingApi(APIView):
 
     @extend_schema(responses=ListingSerializer, summary="One listing's rules and last 24 hours")
     def get(self, request: Request, symbol: str) -> Response:
-        listing = _listing(request, symbol)
-        statistics = queries.statistics(listing_ids=[listing.id], now=clock.now())
-        return Response(listing_json(listing, statistics.get(listing.id)))
+        row = pages.get_market_row(symbol=symbol, country=_country(request), now=clock.now())
+        return Response(listing_json(row))
 
 
 class DepthApi(APIView):

@@ -10,19 +10,20 @@ from rest_framework import serializers
 from accounts.rest import AmountField, PageQuery
 from kernel.money import format_units, parse_units
 from trading.commands import OrderView, PlaceOrder
+from trading.pages import MarketRow
 from trading.queries import (
     Candle,
     Depth,
     ListingView,
     OwnTrade,
     PriceLevel,
-    Statistics,
     TradeView,
 )
 from trading.queries.market import CANDLES_MAX, DEPTH_LEVELS_MAX
 
 INTERVALS_SECONDS = (60, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800)
 CLIENT_ORDER_ID_CHARS_MAX = 36
+MULTIPLIER_DECIMALS = 18
 EPOCH_SECONDS_MAX = 4_102_444_800  # the year 2100
 Shape = serializers.Serializer[dict[str, Any]]
 
@@ -69,11 +70,24 @@ class PlaceOrderBody(Shape):
         return attrs
 
 
+class ReferenceSerializer(Shape):
+    """The underlying's price per TOKEN; stale and halted are two facts."""
+
+    price = serializers.CharField(allow_null=True)
+    age_seconds = serializers.IntegerField(allow_null=True)
+    is_stale = serializers.BooleanField()
+    is_halted = serializers.BooleanField()
+    session = serializers.CharField()
+    source = serializers.CharField()
+
+
 class ListingSerializer(Shape):
     symbol = serializers.CharField()
     name = serializers.CharField()
     base = serializers.CharField()
     quote = serializers.CharField()
+    instrument = serializers.CharField(help_text="the underlying's ticker")
+    shares_per_token = serializers.CharField()
     base_decimals = serializers.IntegerField()
     quote_decimals = serializers.IntegerField()
     tick = serializers.CharField()
@@ -84,6 +98,9 @@ class ListingSerializer(Shape):
     state = serializers.CharField()
     state_reason = serializers.CharField()
     state_until = serializers.DateTimeField(allow_null=True)
+    bid = serializers.CharField(allow_null=True)
+    ask = serializers.CharField(allow_null=True)
+    reference = ReferenceSerializer(allow_null=True)
     last = serializers.CharField(allow_null=True)
     open_24h = serializers.CharField(allow_null=True)
     high_24h = serializers.CharField(allow_null=True)
@@ -191,13 +208,15 @@ def place_command(body: dict[str, Any], listing: ListingView, *, investor_id: in
     )
 
 
-def listing_json(listing: ListingView, statistics: Statistics | None) -> dict[str, Any]:
-    day = statistics or Statistics(None, None, None, None, 0, 0, 0)
+def listing_json(row: MarketRow) -> dict[str, Any]:
+    listing, day = row.listing, row.statistics
     return {
         "symbol": listing.symbol,
         "name": listing.name,
         "base": listing.base,
         "quote": listing.quote,
+        "instrument": row.instrument.ticker,
+        "shares_per_token": format_units(int(row.asset.multiplier_e18), MULTIPLIER_DECIMALS),
         "base_decimals": listing.base_decimals,
         "quote_decimals": listing.quote_decimals,
         "tick": _cash(listing, listing.tick_units),
@@ -208,6 +227,9 @@ def listing_json(listing: ListingView, statistics: Statistics | None) -> dict[st
         "state": listing.state,
         "state_reason": listing.state_reason,
         "state_until": listing.state_until,
+        "bid": _cash(listing, row.best.bid_units),
+        "ask": _cash(listing, row.best.ask_units),
+        "reference": _reference_json(row),
         "last": _cash(listing, day.last_units),
         "open_24h": _cash(listing, day.open_units),
         "high_24h": _cash(listing, day.high_units),
@@ -215,6 +237,20 @@ def listing_json(listing: ListingView, statistics: Statistics | None) -> dict[st
         "volume_24h": _quantity(listing, day.volume_units),
         "cash_24h": _cash(listing, day.cash_units),
         "trades_24h": day.trades,
+    }
+
+
+def _reference_json(row: MarketRow) -> dict[str, Any] | None:
+    found = row.reference
+    if found is None:
+        return None
+    return {
+        "price": _cash(row.listing, row.reference_units),
+        "age_seconds": found.age_seconds,
+        "is_stale": found.is_stale,
+        "is_halted": found.is_halted,
+        "session": str(found.session.value),
+        "source": str(found.source.value),
     }
 
 

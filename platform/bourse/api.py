@@ -1,0 +1,60 @@
+"""/api/v1: every app's part of the partner API, its schema and its documentation.
+
+What is not listed here does not exist; see docs/reference/http-api.md.
+"""
+
+from django.urls import path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+import custody.api
+import reference.api
+import trading.api
+from kernel.refusals import NotFound
+
+
+class DocsApi(SpectacularSwaggerSplitView):
+    """Swagger UI with its script in a file of its own, as our content policy demands."""
+
+    template_name = "bourse/api_docs.html"
+
+
+class UnknownApi(APIView):
+    """Every other address: our shape of "not found", not a page."""
+
+    permission_classes = [AllowAny]
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:
+        raise NotFound("There is no such address in this API.")
+
+    post = put = patch = delete = get
+
+
+urlpatterns = [
+    path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("docs/", DocsApi.as_view(url_name="api_schema"), name="api_docs"),
+    path("session/", reference.api.SessionApi.as_view()),
+    path("instruments/", reference.api.InstrumentListApi.as_view()),
+    path("instruments/<str:ticker>/", reference.api.InstrumentApi.as_view()),
+    path("listings/", trading.api.ListingListApi.as_view()),
+    path("listings/<str:symbol>/", trading.api.ListingApi.as_view()),
+    path("listings/<str:symbol>/depth/", trading.api.DepthApi.as_view()),
+    path("listings/<str:symbol>/trades/", trading.api.TradeListApi.as_view()),
+    path("listings/<str:symbol>/candles/", trading.api.CandleListApi.as_view()),
+    path("orders/", trading.api.OrderListApi.as_view(), name="api_orders"),
+    path("orders/<uuid:order_id>/", trading.api.OrderApi.as_view()),
+    path("orders/by-client-id/<str:client_order_id>/", trading.api.ClientOrderApi.as_view()),
+    path("trades/", trading.api.OwnTradeListApi.as_view()),
+    path("balances/", custody.api.BalanceListApi.as_view()),
+    path("deposit-address/", custody.api.DepositAddressApi.as_view()),
+    path("deposits/", custody.api.DepositListApi.as_view()),
+    path("redemptions/", custody.api.RedemptionListApi.as_view()),
+    path("redemptions/<uuid:redemption_id>/", custody.api.RedemptionApi.as_view()),
+    path("reserves/", custody.api.ReservesApi.as_view()),
+    re_path(r"^.*$", UnknownApi.as_view()),
+]
