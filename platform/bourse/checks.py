@@ -81,7 +81,7 @@ def _core(environment: Environment) -> Findings:
     key = environment.secret_key
     if key == UNSAFE_SECRET_KEY or len(key) < SECRET_KEY_LENGTH_MIN:
         yield 11, f"SECRET_KEY must be a random text of {SECRET_KEY_LENGTH_MIN} or more characters."
-    if environment.bourse_clock != "system":
+    if environment.bourse_clock == "sandbox":
         yield 12, "BOURSE_CLOCK must be system in production: the sandbox's clock can be moved."
     hosts = [host for host in environment.allowed_hosts.split(",") if host]
     if not hosts or any(host == "*" or host in (*LOOPBACK, "testserver") for host in hosts):

@@ -7,7 +7,8 @@ import os
 import sys
 
 import psycopg
-from django.core.management import execute_from_command_line
+
+from bourse.supervisor import cli
 
 # These do their work without a server, or start their own.
 SERVERLESS = {
@@ -28,8 +29,13 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 def main(argv: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bourse.settings")
+    if argv[1:2] == ["up"]:
+        # Before Django: the supervisor stays small and starts at once.
+        sys.exit(cli.main(argv[2:]))
     if needs_servers(argv):
         _require_database()
+    from django.core.management import execute_from_command_line
+
     execute_from_command_line(argv)
 
 

@@ -23,14 +23,14 @@ class Environment(BaseSettings):
 
     bourse_env: Literal["development", "production"] = "development"
     debug: bool = False
-    secret_key: str = UNSAFE_SECRET_KEY
+    secret_key: str = ""
     allowed_hosts: str = "localhost,127.0.0.1,[::1],testserver"
     csrf_trusted_origins: str = ""
     trusted_proxies: str = ""
     log_level: str = "INFO"
 
     bourse_var_dir: Path = BASE_DIR / "var"
-    bourse_clock: Literal["system", "sandbox"] = "system"
+    bourse_clock: Literal["", "system", "sandbox"] = ""
     bourse_pii_keys: str = ""
     bourse_seal_key_file: Path | None = None
     bourse_chain_keys_file: Path | None = None

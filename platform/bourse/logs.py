@@ -7,7 +7,7 @@ import structlog
 from structlog.types import Processor
 
 # Noisy at INFO and never about us.
-QUIET = ("httpx", "httpcore", "asyncio", "urllib3", "daphne", "celery.beat", "kombu", "amqp")
+QUIET = ("httpx", "httpcore", "asyncio", "urllib3", "daphne", "celery", "kombu", "amqp")
 
 
 def configure(*, level: str, as_json: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from pydantic import ValidationError
 
 from bourse import api_settings, logs
-from bourse.environment import BASE_DIR, Environment
+from bourse.environment import BASE_DIR, UNSAFE_SECRET_KEY, Environment
 from kernel import clock
 
 try:
@@ -23,12 +23,12 @@ except ValidationError as error:
 BOURSE_ENV = ENV.bourse_env
 IN_PRODUCTION = BOURSE_ENV == "production"
 DEBUG = ENV.debug
-SECRET_KEY = ENV.secret_key
+SECRET_KEY = ENV.server("secret_key") or UNSAFE_SECRET_KEY
 ALLOWED_HOSTS = [host for host in ENV.allowed_hosts.split(",") if host]
 CSRF_TRUSTED_ORIGINS = [origin for origin in ENV.csrf_trusted_origins.split(",") if origin]
 VAR_DIR: Path = ENV.bourse_var_dir
 CLOCK_FILE: Path | None = (
-    VAR_DIR / "sandbox" / "clock.json" if ENV.bourse_clock == "sandbox" else None
+    VAR_DIR / "sandbox" / "clock.json" if ENV.server("bourse_clock") == "sandbox" else None
 )
 clock.configure(CLOCK_FILE)
 

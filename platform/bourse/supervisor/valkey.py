@@ -68,7 +68,16 @@ class Valkey:
             env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"},
             cwd=self.home,
         )
-        return spawn(command, output)
+        process = spawn(command, output)
+        (self.home / "pid").write_text(str(process.pid))
+        return process
+
+    def is_ready(self) -> bool:
+        with redis.Redis.from_url(self.url(), socket_connect_timeout=1) as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
 
     def wait_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Return once it answers.
@@ -77,14 +86,9 @@ class Valkey:
         """
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            with redis.Redis.from_url(self.url(), socket_connect_timeout=1) as client:
-                try:
-                    client.ping()
-                except redis.RedisError:
-                    time.sleep(0.02)
-                else:
-                    (self.home / "pid").write_text(str(process.pid))
-                    return
+            if self.is_ready():
+                return
+            time.sleep(0.02)
         raise CannotStart(f"Valkey on port {self.port} did not become ready.")
 
     def _configuration(self) -> str:
@@ -93,6 +97,7 @@ class Valkey:
             f"port {self.port}",
             f"dir {self.home}",
             "daemonize no",
+            "loglevel warning",
             'save ""',
             f"appendonly {'yes' if self.durable else 'no'}",
             "appendfsync everysec",
