@@ -119,7 +119,9 @@ def approve(
     :raises NotFound, Forbidden, SameOfficer, ProposalDecided: as they say.
     :raises ProposalChanged: `body_hash` is not the hash of the body.
     """
-    return _decide(proposal_id, checker, body_hash, State.APPROVED, note, now)
+    return _decide(
+        _get(proposal_id), checker, body_hash=body_hash, target=State.APPROVED, note=note, now=now
+    )
 
 
 def reject(
@@ -128,7 +130,10 @@ def reject(
     """Turn the proposal down, as another officer. Raises as `approve`, and ReasonMissing."""
     if not reason.strip():
         raise ReasonMissing
-    return _decide(proposal_id, checker, body_hash, State.REJECTED, reason.strip(), now)
+    note = reason.strip()
+    return _decide(
+        _get(proposal_id), checker, body_hash=body_hash, target=State.REJECTED, note=note, now=now
+    )
 
 
 def mark_executed(*, proposal_id: UUID, now: datetime) -> Proposal:
@@ -175,20 +180,19 @@ def _get(proposal_id: UUID) -> Proposal:
 
 
 def _decide(
-    proposal_id: UUID, checker: User, body_hash: str, target: State, reason: str, now: datetime
+    proposal: Proposal, checker: User, *, body_hash: str, target: State, note: str, now: datetime
 ) -> Proposal:
-    proposal = _get(proposal_id)
     _require_permission(checker, proposal.kind)
     if proposal.maker_id == checker.pk:
         raise SameOfficer
     if body_hash != proposal.body_hash or hash_body(proposal.body) != proposal.body_hash:
         raise ProposalChanged
-    moved = Proposal.objects.filter(id=proposal_id, state=State.PROPOSED).update(
-        state=target, checker=checker, decision_reason=reason, decided_at=now
+    moved = Proposal.objects.filter(id=proposal.id, state=State.PROPOSED).update(
+        state=target, checker=checker, decision_reason=note, decided_at=now
     )
     if moved == 0:
         raise ProposalDecided
-    return _get(proposal_id)
+    return _get(proposal.id)
 
 
 def _require_permission(officer: User, kind: str) -> None:

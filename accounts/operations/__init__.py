@@ -1,0 +1,2 @@
+"""What accounts does, one module a noun: kyc, provider, decisions, sanctions, restrictions,
+disclosures, investors, outbox."""
