@@ -1,6 +1,13 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CustodyConfig(AppConfig):
     name = "custody"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from custody.sealing_history import prepare_history_tables
+
+        # After all apps' migrations, since any app may have added a history table.
+        post_migrate.connect(prepare_history_tables, sender=self)

@@ -136,12 +136,12 @@ def capture(*, account_id: int, units: int, entry: Entry, now: datetime) -> int:
 
 def get_account_id(owner_id: int | None, asset_id: int, purpose: str, pool: int = 0) -> int:
     """The ledger account of an owner (None: the house), opened on first use."""
-    name = [owner_id or 0, asset_id, purpose, pool]
+    name: list[Any] = [owner_id or 0, asset_id, purpose, pool]
     with connection.cursor() as cursor:
         cursor.execute(FIND_ACCOUNT, name)
         found = cursor.fetchone()
         if found is None:
-            cursor.execute(OPEN_ACCOUNT, [owner_id, asset_id, purpose, pool])
+            cursor.execute(OPEN_ACCOUNT, [owner_id, *name[1:]])
             # Again by name: somebody else may have opened it in between.
             cursor.execute(FIND_ACCOUNT, name)
             found = cursor.fetchone()

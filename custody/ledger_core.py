@@ -200,7 +200,7 @@ INSERT_POSTINGS = """
 """
 
 
-def entry_params(ids: Sequence[int], entries: Sequence[Entry], now: datetime) -> list[object]:
+def entry_params(ids: Sequence[int], entries: Sequence[Entry], now: datetime) -> list[Any]:
     """The parameters of INSERT_ENTRIES."""
     return [
         now,
@@ -213,7 +213,7 @@ def entry_params(ids: Sequence[int], entries: Sequence[Entry], now: datetime) ->
     ]
 
 
-def posting_params(ids: Sequence[int], entries: Sequence[Entry]) -> list[object]:
+def posting_params(ids: Sequence[int], entries: Sequence[Entry]) -> list[Any]:
     """The parameters of INSERT_POSTINGS."""
     entry_ids: list[int] = []
     line_nos: list[int] = []

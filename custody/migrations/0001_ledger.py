@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
                 ('leaf_count', models.BigIntegerField()),
                 ('xid_from', custody.models.fields.Xid8Field()),
                 ('xid_to', custody.models.fields.Xid8Field()),
+                ('columns', models.JSONField(blank=True, default=dict)),
                 ('sealed_at', models.DateTimeField()),
                 ('key_id', models.TextField()),
                 ('signature', models.BinaryField(max_length=64)),

@@ -1,0 +1,82 @@
+"""The seals against what they cover: numbers, links, signatures, roots, heads outside."""
+
+from collections.abc import Iterator
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from custody import sealing, sealing_keys
+from custody.models.seals import Seal
+from custody.sealing_heads import HeadsFile
+from custody.sealing_leaves import Rows, list_sources
+from custody.verification.registry import Difference
+
+
+def seals_hold(chain: str, heads: dict[int, str]) -> Iterator[Difference]:
+    """Walk a chain from its first seal, recomputing each root from the rows.
+
+    :param heads: what the heads file said before the snapshot: number -> hash.
+    """
+    keys = sealing_keys.load_public(sealing.key_file())
+    seals = Seal.objects.filter(chain=chain).order_by("n")
+    last = seals.last()
+    if last is not None:
+        rows = [Rows(source, 0, last.xid_to) for source in list_sources(chain)]
+        previous: Seal | None = None
+        for seal in seals.iterator(chunk_size=1000):
+            yield from _links(seal, previous)
+            yield from _signature(seal, keys)
+            yield from _root(seal, rows)
+            yield from _head(seal, heads)
+            previous = seal
+    if heads and max(heads) > (last.n if last else 0):
+        found = f"{last.n if last else 0} in the database"
+        where = f"{chain} heads file"
+        yield Difference("seals", where, f"{max(heads)} seals", found)
+
+
+def read_heads(chain: str) -> dict[int, str]:
+    """The heads outside the database; read them before the snapshot is taken."""
+    return {head["n"]: head["hash"] for head in HeadsFile(sealing.heads_directory(), chain)}
+
+
+def _links(seal: Seal, previous: Seal | None) -> Iterator[Difference]:
+    where = str(seal)
+    number, hash_, xid = (
+        (previous.n + 1, sealing.seal_hash(previous), previous.xid_to)
+        if previous
+        else (1, sealing.FIRST_PREVIOUS_HASH, 0)
+    )
+    if seal.n != number:
+        yield Difference("seals", where, f"number {number}", f"number {seal.n}")
+    if bytes(seal.previous_hash) != hash_:
+        found = bytes(seal.previous_hash).hex()
+        yield Difference("seals", where, f"previous {hash_.hex()}", found)
+    if seal.xid_from != xid:
+        yield Difference("seals", where, f"transactions from {xid}", f"from {seal.xid_from}")
+
+
+def _signature(seal: Seal, keys: dict[str, Ed25519PublicKey]) -> Iterator[Difference]:
+    key = keys.get(seal.key_id)
+    if key is None:
+        yield Difference("seals", str(seal), "a known key", f"key {seal.key_id}")
+    elif not sealing_keys.is_signed(key, bytes(seal.signature), sealing.message(seal)):
+        yield Difference("seals", str(seal), f"signed by key {seal.key_id}", "another signature")
+
+
+def _root(seal: Seal, rows: list[Rows]) -> Iterator[Difference]:
+    tree, _ = sealing.build_tree(rows, seal.xid_to, seal.columns)
+    if tree.root() != bytes(seal.merkle_root) or tree.leaf_count != seal.leaf_count:
+        where = f"{seal}, rows of transactions {seal.xid_from} to {seal.xid_to - 1}"
+        expected = f"{seal.leaf_count} rows with root {bytes(seal.merkle_root).hex()}"
+        found = f"{tree.leaf_count} rows with root {tree.root().hex()}"
+        yield Difference("sealed rows", where, expected, found, seal.sealed_at.isoformat())
+
+
+def _head(seal: Seal, heads: dict[int, str]) -> Iterator[Difference]:
+    expected = heads.get(seal.n)
+    # A head may lag behind its seal, never miss between others.
+    if expected is None and heads and seal.n < max(heads):
+        yield Difference("seals", str(seal), "a line in the heads file", "none")
+    if expected is not None and expected != sealing.seal_hash(seal).hex():
+        found = sealing.seal_hash(seal).hex()
+        yield Difference("seals", str(seal), f"hash {expected} as in the heads file", found)
