@@ -92,10 +92,12 @@ BEGIN
         RAISE EXCEPTION 'a mint begins as requested, not as %', NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'mint_begins_as_requested';
     END IF;
-    IF TG_OP = 'UPDATE' AND (NEW.asset_id, NEW.share_asset_id, NEW.token_units, NEW.share_units,
-                             NEW.proposal_id)
-            IS DISTINCT FROM (OLD.asset_id, OLD.share_asset_id, OLD.token_units, OLD.share_units,
-                              OLD.proposal_id) THEN
+    IF TG_OP = 'UPDATE' AND ((NEW.asset_id, NEW.share_asset_id, NEW.token_units, NEW.share_units,
+                              NEW.started_by_id, NEW.order_id)
+                IS DISTINCT FROM (OLD.asset_id, OLD.share_asset_id, OLD.token_units,
+                                  OLD.share_units, OLD.started_by_id, OLD.order_id)
+            OR (OLD.proposal_id IS NOT NULL
+                AND NEW.proposal_id IS DISTINCT FROM OLD.proposal_id)) THEN
         RAISE EXCEPTION 'what mint % is about never changes', NEW.id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'mint_is_what_was_proposed';
     END IF;

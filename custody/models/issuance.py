@@ -6,6 +6,7 @@ trigger that compares the chain contra with `shares_backing` at commit.
 """
 
 import pghistory
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -104,8 +105,13 @@ class MintRequest(models.Model):
     order = models.OneToOneField(
         CustodianOrder, on_delete=models.PROTECT, null=True, blank=True, related_name="mint"
     )
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    reason = models.TextField()
+    # Made once the shares are settled: only then is there something to confirm.
     proposal = models.OneToOneField(
-        "accounts.Proposal", on_delete=models.PROTECT, related_name="mint"
+        "accounts.Proposal", on_delete=models.PROTECT, null=True, blank=True, related_name="mint"
     )
     chain_transaction = models.OneToOneField(
         "custody.ChainTransaction",
