@@ -12,6 +12,7 @@ not come through here but through `custody.ledger_core`, with its own cursor.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
