@@ -132,9 +132,9 @@ def check_price(*, update: PriceUpdate, last: ReferencePrice | None, now: dateti
         raise PriceTooOld
     if update.confidence_micros * 10_000 > update.price_micros * CONFIDENCE_MAX_BASIS_POINTS:
         raise PriceTooUncertain
-    if last is None or _is_near(
-        update.price_micros, last.price_per_share_micros, JUMP_MAX_BASIS_POINTS
-    ):
+    if last is None or last.published_at < update.published_at - AGE_MAX:
+        return  # nothing to compare with
+    if _is_near(update.price_micros, last.price_per_share_micros, JUMP_MAX_BASIS_POINTS):
         return
     if not _is_corroborated(update, last):
         raise PriceJumped
