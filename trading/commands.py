@@ -16,7 +16,9 @@ from kernel.ids import uuid7
 Source = Literal["web", "api", "kraken"]
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", tag_field="command", array_like=True):
+class PlaceOrder(
+    msgspec.Struct, frozen=True, kw_only=True, tag="place", tag_field="command", array_like=True
+):
     """Place an order; name either `quantity_units` or `cash_units`.
 
     Units: quantity in base units of the listing's asset, cash in those of its
@@ -38,7 +40,9 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", tag_fie
     id: UUID = msgspec.field(default_factory=uuid7)
 
 
-class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag="cancel", tag_field="command", array_like=True):
+class CancelOrder(
+    msgspec.Struct, frozen=True, kw_only=True, tag="cancel", tag_field="command", array_like=True
+):
     """Cancel an open order of this investor, by its id or its client_order_id."""
 
     investor_id: int
@@ -106,3 +110,37 @@ class Answers(msgspec.Struct, frozen=True, array_like=True):
     """All of a batch's answers to one process, in one message."""
 
     answers: list[Answer]
+
+
+class BookUpdate(msgspec.Struct, frozen=True, array_like=True):
+    """What a batch changed in one public book; `seq` follows the one before without a gap.
+
+    Levels are (side, price, what now stands there, orders): 0 when the price is gone.
+    Trades are (id, trade_no, price, quantity, taker side, seconds since the epoch).
+    """
+
+    listing: str
+    seq: int
+    levels: list[tuple[str, int, int, int]]
+    trades: list[tuple[UUID, int, int, int, str, float]]
+
+
+class BatchNews(msgspec.Struct, frozen=True, array_like=True):
+    """What a committed batch changed, for the feeds of every web process.
+
+    Balances are (investor, asset id, posted, held).
+    """
+
+    pool_id: int
+    batch_no: int
+    books: list[BookUpdate]
+    orders: list[OrderView]
+    balances: list[tuple[int, int, int, int]]
+
+
+def commands_key(pool_id: int) -> str:
+    """The Valkey list from which a pool's engine takes its commands."""
+    return f"bourse:commands:{pool_id}"
+
+
+NEWS_CHANNEL = "bourse:news"

@@ -136,7 +136,7 @@ def check_sender(eligibility: Eligibility | None, rules: Rules, *, is_buy: bool)
         raise NotEligible(reason=eligibility.reason_code)
     if is_buy and eligibility.country in rules.blocked_countries:
         raise ListingUnknown
-    if is_buy and rules.base_code not in eligibility.accepted:
+    if is_buy and not eligibility.is_house and rules.base_code not in eligibility.accepted:
         raise DisclosureNotAccepted
 
 

@@ -157,7 +157,8 @@ class BookSide:
     def add(self, order: BookOrder, undo: UndoLog) -> Level:
         """Queue an order behind all others at its price."""
         price = order.price
-        assert price is not None and order.leaves > 0
+        assert price is not None
+        assert order.leaves > 0
         rank = price if self.is_bids else -price
         level = self.levels.get(rank)
         if level is None:
@@ -185,7 +186,8 @@ class BookSide:
     def reduce(self, order: BookOrder, units: int, undo: UndoLog) -> None:
         """Fill `units` of a resting order; it keeps its place, or leaves when filled."""
         level = order.level
-        assert level is not None and 0 < units <= order.leaves
+        assert level is not None
+        assert 0 < units <= order.leaves
         if units == order.leaves:
             self.remove(order, undo)
         else:

@@ -93,9 +93,7 @@ class Effects:
         events.append((event[0], market.event_seq, *event[1:]))
         return market.event_seq
 
-    def add_trade(
-        self, market: Market, execution: Execution, taker_is_buy: bool
-    ) -> TradeRecord:
+    def add_trade(self, market: Market, execution: Execution, taker_is_buy: bool) -> TradeRecord:
         """Note a trade under the listing's next number."""
         maker, taker = execution.maker, execution.taker
         market.trade_no += 1

@@ -47,6 +47,7 @@ class Eligibility:
     country: str
     accepted: frozenset[str]  # codes of assets whose disclosure was accepted
     reason_code: str = ""
+    is_house: bool = False  # needs no disclosure of its own tokens
 
 
 @dataclass(slots=True)

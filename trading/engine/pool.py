@@ -211,9 +211,7 @@ class Pool:
         if self.available(order.investor_id, asset_id) < needed:
             raise InsufficientFunds(needed_units=needed)
 
-    def _accept(
-        self, order: BookOrder, market: Market, planned: Plan, effects: Effects
-    ) -> None:
+    def _accept(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Apply the plan, then rest or close what is left."""
         order.priority = effects.add_event(
             market,
@@ -246,8 +244,11 @@ class Pool:
 
     def _spends(self, order: BookOrder, planned: Plan) -> bool:
         """Whether an order by cash is spent as far as the lots allow."""
-        return order.quantity is None and planned.filled > 0 and not planned.meets_itself and (
-            self._budget_is_spent(order, planned)
+        return (
+            order.quantity is None
+            and planned.filled > 0
+            and not planned.meets_itself
+            and (self._budget_is_spent(order, planned))
         )
 
     def _budget_is_spent(self, order: BookOrder, planned: Plan) -> bool:
@@ -259,9 +260,7 @@ class Pool:
         rate = market.rules.taker_fee_e6 if order.is_buy else 0
         return quantity_for(left, last_price, rate, market.rules.lot) == 0
 
-    def _finish(
-        self, order: BookOrder, market: Market, planned: Plan, effects: Effects
-    ) -> None:
+    def _finish(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Close an order that never rests; its budget's rest was never held."""
         if self._spends(order, planned):
             order.status = FILLED
@@ -336,9 +335,7 @@ class Pool:
         effects.undo.append((_restore_hold, (order, order.held)))
         order.held = held
 
-    def _set_status(
-        self, order: BookOrder, status: str, reason: str, effects: Effects
-    ) -> None:
+    def _set_status(self, order: BookOrder, status: str, reason: str, effects: Effects) -> None:
         effects.undo.append((_restore_status, (order, order.status, order.reason)))
         order.status, order.reason = status, reason
 
@@ -399,9 +396,7 @@ class Pool:
 
     # Changed facts.
 
-    def set_eligibility(
-        self, investor_id: int, eligibility: Eligibility, effects: Effects
-    ) -> None:
+    def set_eligibility(self, investor_id: int, eligibility: Eligibility, effects: Effects) -> None:
         """Take over a new snapshot and pull what it no longer allows."""
         before = self.eligibility.get(investor_id)
         effects.undo.append((self._restore_eligibility, (investor_id, before)))

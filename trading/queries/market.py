@@ -78,7 +78,8 @@ NO_TRADES = Statistics(None, None, None, None, 0, 0, 0)
 # One statement, hence one snapshot: levels and the sequence number belong together.
 _DEPTH = """
 WITH levels AS (
-    SELECT side, price_units, sum(quantity_units - filled_units)::bigint AS quantity, count(*) AS orders
+    SELECT side, price_units, sum(quantity_units - filled_units)::bigint AS quantity,
+           count(*) AS orders
     FROM trading_order WHERE status = 'open' AND listing_id = %(listing)s
     GROUP BY side, price_units
 )

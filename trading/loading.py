@@ -1,0 +1,169 @@
+"""Reading what an engine must know: all of it at start, or what the inbox names.
+
+PostgreSQL is the only truth: an engine that starts, or is not sure what became
+of its last batch, forgets all it knew and reads it here.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from trading.engine.book import BookOrder
+from trading.engine.market import Eligibility, Funds, Market, Rules
+from trading.engine.pool import Pool
+from trading.records import HouseAccounts
+
+Connection = psycopg.Connection[Any]
+
+RULES = """
+    SELECT listing.id, symbol, asset_id, asset.code, quote_id, asset.instrument_id, tick_units,
+           lot_units, min_cash_units, maker_fee_e6, taker_fee_e6, protection_e6, collar_e6, state,
+           (SELECT array_agg(country::text) FROM trading_listingcountryblock
+             WHERE listing_id = listing.id)
+      FROM trading_listing AS listing JOIN custody_asset AS asset ON asset.id = asset_id
+     WHERE pool_id = %(pool)s AND (%(ids)s::bigint[] IS NULL OR listing.id = ANY (%(ids)s))
+"""
+ELIGIBILITY = """
+    SELECT DISTINCT ON (snapshot.investor_id)
+           snapshot.investor_id, snapshot.id, owner_group, may_buy, may_sell, country, accepted,
+           reason_code, is_house
+      FROM accounts_eligibilitysnapshot AS snapshot
+      JOIN accounts_investor AS investor ON investor.id = snapshot.investor_id
+     WHERE %(ids)s::bigint[] IS NULL OR snapshot.investor_id = ANY (%(ids)s)
+     ORDER BY snapshot.investor_id, version DESC
+"""
+FUNDS = """
+    SELECT owner_id, asset_id, posted_units, held_units, id FROM custody_ledgeraccount
+     WHERE purpose = 'trading' AND pool = %s
+"""
+HOUSE = """
+    SELECT asset_id, id FROM custody_ledgeraccount
+     WHERE purpose = %s AND pool = %s AND owner_id IS NULL
+"""
+OPEN_HOUSE = """
+    INSERT INTO custody_ledgeraccount (owner_id, asset_id, purpose, pool)
+    SELECT NULL, id, purpose, %s FROM custody_asset, unnest(ARRAY['fees', 'transit']) AS purpose
+     WHERE kind IN ('token', 'stablecoin')
+        ON CONFLICT DO NOTHING
+"""
+OPEN_ORDERS = """
+    SELECT id, listing_id, investor_id, owner_group, snapshot_id, side, type, time_in_force,
+           post_only, price_units, quantity_units, cash_units, filled_units, filled_cash_units,
+           fee_units, fee_millionths, maker_fee_e6, held_units, client_order_id, user_ref, source,
+           priority, batch_no, extract(epoch FROM accepted_at)::float8
+      FROM trading_order WHERE status = 'open' AND listing_id = ANY (%s)
+     ORDER BY listing_id, priority
+"""
+COUNTERS = """
+    SELECT listing.id, last.event_seq, last.book_seq, last.trade_no
+      FROM unnest(%s::bigint[]) AS listing (id)
+     CROSS JOIN LATERAL (
+        SELECT event_seq, book_seq, trade_no FROM trading_bookevent
+         WHERE listing_id = listing.id ORDER BY event_seq DESC LIMIT 1) AS last
+"""
+# Per token: the price of a share times the shares in a token, in units of a six-decimal quote.
+REFERENCES = """
+    SELECT asset.id, (price_per_share_micros * multiplier_e18 / 1e18)::bigint, is_halted
+      FROM reference_referenceprice AS price
+      JOIN custody_asset AS asset ON asset.instrument_id = price.instrument_id
+     WHERE asset.kind = 'token'
+       AND (%(ids)s::bigint[] IS NULL OR price.instrument_id = ANY (%(ids)s))
+"""
+RECENT_COMMANDS = """
+    SELECT id FROM trading_order WHERE id >= %s
+"""
+TRANSFERS = """
+    SELECT id, investor_id, asset_id, units, direction = 'in' FROM custody_pooltransfer
+     WHERE id = ANY (%s) AND state = 'requested' ORDER BY requested_at, id
+"""
+
+
+def load_pool(connection: Connection, pool_id: int) -> Pool:
+    """Everything that the engine of this pool knows, as committed."""
+    pool = Pool()
+    for rules in load_rules(connection, pool_id, None):
+        pool.add_market(rules)
+    pool.eligibility.update(load_eligibility(connection, None))
+    for owner, asset, posted, held, account_id in connection.execute(FUNDS, [pool_id]):
+        pool.funds[owner, asset] = Funds(owner, asset, posted, held, account_id)
+    listing_ids = list(pool.markets_by_id)
+    for listing_id, *counters in connection.execute(COUNTERS, [listing_ids]):
+        market = pool.markets_by_id[listing_id]
+        market.event_seq, market.book_seq, market.trade_no = counters
+    for row in connection.execute(OPEN_ORDERS, [listing_ids]):
+        pool.restore(_order(row))
+    set_references(pool.markets_by_id.values(), connection, None)
+    pool.check_invariants()
+    return pool
+
+
+def load_rules(connection: Connection, pool_id: int, ids: list[int] | None) -> list[Rules]:
+    rows = connection.execute(RULES, {"pool": pool_id, "ids": ids}).fetchall()
+    return [Rules(*row[:-1], blocked_countries=frozenset(row[-1] or ())) for row in rows]
+
+
+def load_eligibility(connection: Connection, ids: list[int] | None) -> dict[int, Eligibility]:
+    """The newest snapshot of each investor named (None: of all)."""
+    rows = connection.execute(ELIGIBILITY, {"ids": ids}).fetchall()
+    return {
+        row[0]: Eligibility(
+            snapshot_id=row[1],
+            owner_group=row[2],
+            may_buy=row[3],
+            may_sell=row[4],
+            country=row[5],
+            accepted=frozenset(row[6]),
+            reason_code=row[7],
+            is_house=row[8],
+        )
+        for row in rows
+    }
+
+
+def load_house_accounts(connection: Connection, pool_id: int) -> HouseAccounts:
+    """The house's accounts in this pool, opened where they are missing."""
+    connection.execute(OPEN_HOUSE, [pool_id])
+    fees, transit = (
+        dict(connection.execute(HOUSE, [purpose, pool_id]).fetchall())
+        for purpose in ("fees", "transit")
+    )
+    return HouseAccounts(fees, transit)
+
+
+def load_recent_ids(connection: Connection, since: UUID) -> set[UUID]:
+    """Ids of orders made since then; an id starts with the time it was made."""
+    return {row[0] for row in connection.execute(RECENT_COMMANDS, [since])}
+
+
+def load_transfers(
+    connection: Connection, ids: list[UUID]
+) -> list[tuple[UUID, int, int, int, bool]]:
+    """(id, investor, asset, units, is_in) of transfers that still wait for an answer."""
+    return connection.execute(TRANSFERS, [ids]).fetchall()
+
+
+def set_references(
+    markets: Iterable[Market], connection: Connection, instrument_ids: list[int] | None
+) -> None:
+    """Give markets the newest outside price of their token, and whether its share is halted."""
+    rows = connection.execute(REFERENCES, {"ids": instrument_ids}).fetchall()
+    by_asset = {asset: (price, halted) for asset, price, halted in rows}
+    for market in markets:
+        if market.rules.base_id in by_asset:
+            market.reference, market.underlying_halted = by_asset[market.rules.base_id]
+
+
+def _order(row: tuple[Any, ...]) -> BookOrder:
+    order = BookOrder(row[0], row[1], row[2], row[3])
+    order.snapshot_id = row[4]
+    order.is_buy = row[5] == "buy"
+    order.type, order.time_in_force, order.post_only = row[6], row[7], row[8]
+    order.price, order.quantity, order.cash = row[9], row[10], row[11]
+    order.filled, order.filled_cash, order.fee, order.fee_millionths = row[12:16]
+    order.maker_fee_e6, order.held = row[16], row[17]
+    order.client_order_id, order.user_ref, order.source = row[18], row[19], row[20]
+    order.priority, order.batch_no, order.accepted_at = row[21], row[22], row[23]
+    order.leaves = row[10] - row[12]
+    return order
