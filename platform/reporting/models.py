@@ -27,7 +27,9 @@ class ExportFile(models.Model):
     state = models.CharField(max_length=16, choices=STATES)
     reported_rows = models.PositiveIntegerField(default=0)
     not_reportable_rows = models.PositiveIntegerField(default=0)
-    content_encrypted = models.BinaryField(null=True, editable=False)
+    # A test ISIN or the demo's test firm: may be looked at, never released.
+    has_test_identifiers = models.BooleanField(default=False)
+    content_sealed = models.BinaryField(null=True, editable=False)
     content_sha256 = models.CharField(max_length=64, blank=True)
     schema_name = models.CharField(max_length=80)
     validated_at = models.DateTimeField(null=True)
@@ -54,7 +56,8 @@ class ExportFile(models.Model):
                     validated_at__isnull=False,
                     released_at__isnull=False,
                     released_by__isnull=False,
-                    content_encrypted__isnull=False,
+                    content_sealed__isnull=False,
+                    has_test_identifiers=False,
                 ),
             ),
         ]
@@ -72,8 +75,12 @@ class ExportFile(models.Model):
     @property
     def filename(self) -> str:
         """Says in its name when the file is not final."""
-        suffix = "" if self.state == ExportState.RELEASED else f"-{self.state.replace('_', '-')}"
-        return f"{self.kind}-{self.day:%Y%m%d}{suffix}.xml"
+        parts = [self.kind, f"{self.day:%Y%m%d}"]
+        if self.has_test_identifiers:
+            parts.append("test")
+        if self.state != ExportState.RELEASED:
+            parts.append(self.state.replace("_", "-"))
+        return f"{'-'.join(parts)}.xml"
 
 
 class NotReportableTrade(models.Model):
