@@ -93,3 +93,15 @@ def _accepted(investor_id: int) -> dict[str, int]:
     for subject, version in rows:
         accepted[subject] = max(version, accepted.get(subject, 0))
     return accepted
+
+
+def list_outdated_countries() -> list[str]:
+    """Countries whose rule is no longer the one in the newest snapshots of their investors."""
+    newest = EligibilitySnapshot.objects.order_by("investor_id", "-version").distinct("investor_id")
+    used = (
+        EligibilitySnapshot.objects.filter(id__in=newest.values("id"))
+        .exclude(facts__is_house=True)
+        .values_list("country", "facts__country_is_served")
+        .distinct()
+    )
+    return sorted({country for country, served in used if served != is_country_served(country)})

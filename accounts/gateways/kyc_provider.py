@@ -17,8 +17,10 @@ from typing import Any, Protocol
 import httpx
 import pycountry
 
+from kernel.gateways import GatewayUnavailable
 from kernel.refusals import Refusal
 
+PARTY = "KYC provider"
 TIMEOUT_SECONDS = 10.0
 LEVEL = "basic-kyc-level"
 WEBHOOK_BYTES_MAX = 64 * 1024
@@ -35,10 +37,6 @@ DOCUMENT_TYPES = {
     "proof_of_address": ("UTILITY_BILL", None),
 }
 STATUS_DOCUMENT_TYPES = {"PASSPORT", "RESIDENCE_PERMIT"}
-
-
-class ProviderUnavailable(Exception):
-    """No usable answer from the provider; the work stays and is tried again."""
 
 
 class BadDigest(Refusal):
@@ -101,7 +99,7 @@ class KycProvider(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SumsubProvider:
-    """Every method raises ProviderUnavailable when there is no usable answer."""
+    """Every method raises GatewayUnavailable when there is no usable answer."""
 
     url: str
     token: str
@@ -145,7 +143,7 @@ class SumsubProvider:
         try:
             return read_review(answer.json())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ProviderUnavailable(f"unreadable applicant: {error}") from error
+            raise GatewayUnavailable(PARTY, f"unreadable applicant: {error}") from error
 
     def _send(
         self, method: str, path: str, *, accept: set[int] | None = None, **content: Any
@@ -156,9 +154,9 @@ class SumsubProvider:
                 request.headers.update(self._signature(request))
                 answer = client.send(request)
         except httpx.HTTPError as error:
-            raise ProviderUnavailable(f"{method} {path}: {error}") from error
+            raise GatewayUnavailable(PARTY, f"{method} {path}: {error}") from error
         if not answer.is_success and answer.status_code not in (accept or set()):
-            raise ProviderUnavailable(f"{method} {path}: HTTP {answer.status_code}")
+            raise GatewayUnavailable(PARTY, f"{method} {path}: HTTP {answer.status_code}")
         return answer
 
     def _signature(self, request: httpx.Request) -> dict[str, str]:
@@ -241,4 +239,4 @@ def _field(answer: httpx.Response, name: str) -> object:
     try:
         return answer.json()[name]
     except (ValueError, KeyError, TypeError) as error:
-        raise ProviderUnavailable(f"an answer without {name}") from error
+        raise GatewayUnavailable(PARTY, f"an answer without {name}") from error

@@ -61,7 +61,7 @@ def provider_from_settings() -> KycProvider:
 def send_case(*, case_id: UUID, provider: KycProvider, now: datetime) -> KycCase:
     """Tell the provider about a submitted case; safe to repeat after any failure.
 
-    :raises ProviderUnavailable: the case stays `submitted`.
+    :raises GatewayUnavailable: the case stays `submitted`.
     :raises CaseMoved: somebody else sent it meanwhile.
     """
     case = KycCase.objects.get(id=case_id)
@@ -103,7 +103,7 @@ def apply_event(*, event_id: int, provider: KycProvider, now: datetime) -> Provi
 
     Leaves the event `received` while the case is still being sent.
 
-    :raises ProviderUnavailable: the event stays and is tried again.
+    :raises GatewayUnavailable: the event stays and is tried again.
     """
     event = ProviderEvent.objects.get(pk=event_id)
     if event.state != State.RECEIVED:
