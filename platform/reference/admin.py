@@ -26,7 +26,7 @@ def dollars(micros: int | None) -> str:
     return f"{format_units(micros, DOLLAR_DECIMALS, places_min=2)} USD"
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """A table to look at."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -62,11 +62,11 @@ class ReferencePriceAdmin(ReadOnlyAdmin):
     list_select_related = ["instrument"]
     ordering = ["instrument__ticker"]
 
-    @display(description="Price per share", ordering="price_per_share_micros")
+    @admin.display(description="Price per share", ordering="price_per_share_micros")
     def shown_price(self, row: ReferencePrice) -> str:
         return dollars(row.price_per_share_micros)
 
-    @display(description="Age", ordering="published_at")
+    @admin.display(description="Age", ordering="published_at")
     def shown_age(self, row: ReferencePrice) -> str:
         age = clock.now() - row.published_at
         seconds = int(age.total_seconds())
@@ -83,7 +83,7 @@ class ReferenceTickAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     ordering = ["-id"]
 
-    @display(description="Price per share")
+    @admin.display(description="Price per share")
     def shown_price(self, row: ReferenceTick) -> str:
         return dollars(row.price_per_share_micros)
 
@@ -103,7 +103,7 @@ class CountryRuleAdmin(ReadOnlyAdmin):
     search_fields = ["name", "country"]
     ordering = ["name"]
 
-    @display(
+    @display(  # type: ignore[untyped-decorator]
         description="Status",
         ordering="status",
         label={CountryStatus.ALLOWED: "success", CountryStatus.BLOCKED: "danger"},

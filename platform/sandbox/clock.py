@@ -72,7 +72,7 @@ def routes(path: Path) -> list[Route]:
         try:
             command = await request.json()
             offset = await run_in_threadpool(move, path, command)
-        except json.JSONDecodeError:
+        except ValueError:
             return JSONResponse({"message": "The body is not JSON."}, status_code=400)
         except ClockRefused as refusal:
             return JSONResponse({"message": str(refusal)}, status_code=422)

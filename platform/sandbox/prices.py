@@ -172,7 +172,7 @@ def build_app(market: Market) -> Starlette:
 
     async def stream(request: Request) -> Response:
         feeds = _asked(request, market)
-        return StreamingResponse(_events(market, feeds), media_type="text/event-stream")
+        return StreamingResponse(events(market, feeds), media_type="text/event-stream")
 
     async def halts(request: Request) -> Response:
         return Response(_halts_document(market.knobs.halts), media_type="text/xml")
@@ -254,7 +254,7 @@ def _asked(request: Request, market: Market) -> list[Feed]:
     return [market.feeds[each] for each in dict.fromkeys(ids) if each in market.feeds]
 
 
-async def _events(market: Market, feeds: Sequence[Feed]) -> AsyncIterator[str]:
+async def events(market: Market, feeds: Sequence[Feed]) -> AsyncIterator[str]:
     """Server-sent events: every entry once, then what is newly published."""
     sent: dict[str, int] = {}
     while True:
@@ -271,12 +271,14 @@ async def _events(market: Market, feeds: Sequence[Feed]) -> AsyncIterator[str]:
 async def _command(request: Request, market: Market, *, every: bool = False) -> dict[str, Any]:
     try:
         command = await request.json()
-    except json.JSONDecodeError:
+    except ValueError:
         raise HTTPException(400, "The body is not JSON.") from None
-    ticker = command.get("ticker") if isinstance(command, dict) else None
-    if ticker not in market.tickers and not (every and ticker == EVERYTHING):
-        raise HTTPException(422, "There is no such ticker.")
-    return dict(command)
+    match command:
+        case {"ticker": str() as ticker} if ticker in market.tickers:
+            return dict(command)
+        case {"ticker": "*"} if every:
+            return dict(command)
+    raise HTTPException(422, "There is no such ticker.")
 
 
 def _show(market: Market) -> Response:

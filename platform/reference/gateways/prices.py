@@ -9,7 +9,7 @@ it becomes an integer of micro-dollars. Where the text is not a plain integer
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -92,7 +92,7 @@ class PricesGateway:
 
         :raises GatewayUnavailable: no answer in time, or not Hermes's.
         """
-        answer = self._get("/v2/price_feeds", [("asset_type", "equity")])
+        answer = self._get("/v2/price_feeds", {"asset_type": "equity"})
         try:
             return [
                 PriceFeed(parse_feed_id(each["id"]), str(each["attributes"]["symbol"]))
@@ -105,17 +105,16 @@ class PricesGateway:
         found = Updates()
         for start in range(0, len(feed_ids), IDS_PER_REQUEST_MAX):
             some = feed_ids[start : start + IDS_PER_REQUEST_MAX]
-            query = [("ids[]", feed_id) for feed_id in some]
             # One delisted feed must not cost us all the others.
-            query += [("parsed", "true"), ("ignore_invalid_price_ids", "true")]
-            answer = self._get(path, query)
+            options = {"parsed": "true", "ignore_invalid_price_ids": "true"}
+            answer = self._get(path, {"ids[]": list(some), **options})
             entries = answer.get("parsed") if isinstance(answer, dict) else None
             if not isinstance(entries, list):
                 raise GatewayUnavailable(PARTY, "the answer has no list of parsed prices")
             _collect(entries, found)
         return found
 
-    def _get(self, path: str, query: list[tuple[str, str]]) -> Any:
+    def _get(self, path: str, query: Mapping[str, str | list[str]]) -> Any:
         try:
             response = self._client.get(path, params=query)
             response.raise_for_status()
@@ -176,10 +175,11 @@ def to_micros(text: str, exponent: int) -> int:
     if _INTEGER.fullmatch(text) is None or exponent not in EXPONENTS:
         raise MalformedPrice(f"not a price: {text[:40]!r} x 10^{exponent}")
     shift = exponent + MICRO_DECIMALS
+    scale: int = 10 ** abs(shift)
+    number = int(text)
     if shift >= 0:
-        return int(text) * 10**shift
-    micros = abs(int(text)) // 10**-shift
-    return -micros if text.startswith("-") else micros
+        return number * scale
+    return number // scale if number >= 0 else -(-number // scale)
 
 
 def _instant(unix_seconds: int) -> datetime:
