@@ -7,6 +7,8 @@ answers nobody (bourse/api_settings.py).
 
 from typing import Any, ClassVar
 
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -70,6 +72,7 @@ def find_investor_id(request: Request) -> int | None:
     return None if investor is None else investor.pk
 
 
+@extend_schema_field(OpenApiTypes.STR)
 class AmountField(serializers.Field[str, str, str, Any]):
     """Plain decimal digits in a JSON string; a JSON number is refused, it may be a float.
 

@@ -156,7 +156,10 @@ class RedemptionListApi(APIView):
         return [CanFund()] if self.request.method == "POST" else [CanRead()]
 
     @extend_schema(
-        parameters=[PageQuery], responses=RedemptionPage, summary="Your redemptions, newest first"
+        operation_id="redemptions_list",
+        parameters=[PageQuery],
+        responses=RedemptionPage,
+        summary="Your redemptions, newest first",
     )
     def get(self, request: Request) -> Response:
         page = read_query(PageQuery, request)

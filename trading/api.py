@@ -135,7 +135,10 @@ class OrderListApi(APIView):
         return [CanTrade()] if self.request.method == "POST" else [CanRead()]
 
     @extend_schema(
-        parameters=[OrderQuery], responses=OrderPage, summary="Your orders, newest first"
+        operation_id="orders_list",
+        parameters=[OrderQuery],
+        responses=OrderPage,
+        summary="Your orders, newest first",
     )
     def get(self, request: Request) -> Response:
         query = read_query(OrderQuery, request)
@@ -193,7 +196,11 @@ class ClientOrderApi(APIView):
     def get_permissions(self) -> list[Any]:
         return [CanTrade()] if self.request.method == "DELETE" else [CanRead()]
 
-    @extend_schema(responses=OrderSerializer, summary="One of your orders, by your own id")
+    @extend_schema(
+        operation_id="orders_by_client_id_retrieve",
+        responses=OrderSerializer,
+        summary="One of your orders, by your own id",
+    )
     def get(self, request: Request, client_order_id: str) -> Response:
         order = queries.find_order(
             investor_id=investor_id_of(request), client_order_id=client_order_id

@@ -1,10 +1,15 @@
 """How often one caller may ask. Counted in the cache: losing it only resets the counts."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView
 
 from accounts.api_keys import Principal
+
+if TYPE_CHECKING:
+    # rest_framework.views asks for the defaults, and so for this module, while it loads.
+    from rest_framework.views import APIView
 
 
 class VisitorThrottle(SimpleRateThrottle):
@@ -12,7 +17,7 @@ class VisitorThrottle(SimpleRateThrottle):
 
     scope = "visitor"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         if _caller(request) is not None:
             return None
         return f"throttle:visitor:{self.get_ident(request)}"
@@ -23,7 +28,7 @@ class CallerThrottle(SimpleRateThrottle):
 
     scope = "caller"
 
-    def get_cache_key(self, request: Request, view: APIView) -> str | None:
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         caller = _caller(request)
         return None if caller is None else f"throttle:caller:{caller}"
 

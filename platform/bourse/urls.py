@@ -18,6 +18,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("custody.urls")),
     path("", include("trading.urls")),
     path("", include("reference.urls")),
+    path("api/v1/", include("bourse.api")),
+    path("0/", include("trading.kraken.urls")),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import JsonResponse
 
-from kernel.refusals import Refusal
+from kernel.refusals import OutcomeUnknown, Refusal
 
 # Clients match on these strings; docs/reference/kraken.md lists them with our codes.
 UNKNOWN_METHOD = "EGeneral:Unknown method"
@@ -18,11 +18,38 @@ UNKNOWN_ORDER = "EOrder:Unknown order"
 INTERNAL = "EGeneral:Internal error"
 DEADLINE = "EService:Deadline elapsed"
 
+INVALID_PRICE = "EOrder:Invalid price:Invalid price argument"
+TIMEOUT = "EService:Timeout"
+
 WORDS = {
     "not_found": UNKNOWN_ORDER,
+    "order_not_found": UNKNOWN_ORDER,
+    "order_not_open": UNKNOWN_ORDER,
+    "listing_not_found": UNKNOWN_PAIR,
     "forbidden": PERMISSION_DENIED,
-    "outcome_unknown": "EService:Busy",
-    "malformed_amount": "EGeneral:Invalid arguments:volume",
+    "scope_missing": PERMISSION_DENIED,
+    "not_eligible": PERMISSION_DENIED,
+    "disclosure_not_accepted": "EOrder:Trading agreement required",
+    "invalid_key": INVALID_KEY,
+    "invalid_signature": "EAPI:Invalid signature",
+    "invalid_nonce": "EAPI:Invalid nonce",
+    "malformed_order": INVALID_ARGUMENTS,
+    "malformed_amount": f"{INVALID_ARGUMENTS}:volume",
+    "price_not_on_tick": INVALID_PRICE,
+    "price_outside_collar": INVALID_PRICE,
+    "quantity_not_on_lot": f"{INVALID_ARGUMENTS}:volume",
+    "order_too_large": f"{INVALID_ARGUMENTS}:volume",
+    "order_too_small": "EOrder:Order minimum not met",
+    "insufficient_funds": "EOrder:Insufficient funds",
+    "post_only_would_take": "EOrder:Post only order",
+    "too_many_open_orders": "EOrder:Orders limit exceeded",
+    "client_order_id_reused": f"{INVALID_ARGUMENTS}:cl_ord_id",
+    "listing_closed": "EService:Market in cancel_only mode",
+    "underlying_halted": "EService:Market in cancel_only mode",
+    "listing_restricted": "EService:Market in limit_only mode",
+    "deadline_passed": DEADLINE,
+    "overloaded": "EService:Busy",
+    "command_failed": INTERNAL,
 }
 
 
@@ -44,7 +71,12 @@ def failure(word: str) -> JsonResponse:
 
 
 def word_for(refusal: Refusal) -> str:
-    """Kraken's string for a refusal; one of our own when Kraken has none."""
+    """Kraken's string for a refusal; one of our own when Kraken has none.
+
+    An unknown outcome names the order's id, to ask by before it is sent again.
+    """
+    if isinstance(refusal, OutcomeUnknown):
+        return f"{TIMEOUT}:{refusal.details.get('order_id', '')}"
     return WORDS.get(refusal.code, f"EOrder:{refusal.code}")
 
 

@@ -5,6 +5,7 @@ protect here; a session is never looked at.
 """
 
 import structlog
+from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
@@ -25,6 +26,7 @@ PRIVATE_REQUESTS_PER_WINDOW_MAX = 1_200
 
 
 @csrf_exempt
+@login_not_required
 @require_http_methods(["GET", "POST"])
 def public_method(request: HttpRequest, method: str) -> HttpResponse:
     """Older clients POST public methods too."""
@@ -39,6 +41,7 @@ def public_method(request: HttpRequest, method: str) -> HttpResponse:
 
 
 @csrf_exempt
+@login_not_required
 @require_http_methods(["POST"])
 def private_method(request: HttpRequest, method: str) -> HttpResponse:
     """A signed call: the signature first, over the bytes as received, then the scope."""
@@ -56,6 +59,8 @@ def private_method(request: HttpRequest, method: str) -> HttpResponse:
         return _failure(error)
 
 
+@csrf_exempt
+@login_not_required
 def unknown_path(request: HttpRequest) -> HttpResponse:
     return replies.failure(replies.UNKNOWN_METHOD)
 
