@@ -114,7 +114,7 @@ def apply_event(*, event_id: int, provider: KycProvider, now: datetime) -> Provi
         return _settle(event, State.IGNORED, now)
     if case.status == KycStatus.SUBMITTED:
         return event
-    if event.provider_ms <= case.provider_reviewed_ms:
+    if event.provider_ms < case.provider_reviewed_ms:
         return _settle(event, State.STALE, now)
     review = provider.get_review(event.applicant_id)
     with transaction.atomic():
@@ -152,7 +152,7 @@ def _settle(event: ProviderEvent, state: State, now: datetime) -> ProviderEvent:
 
 def _apply_review(case_id: UUID, review: Review, now: datetime) -> State:
     case = KycCase.objects.select_for_update(no_key=True).get(id=case_id)
-    if not review.is_completed or review.reviewed_ms <= case.provider_reviewed_ms:
+    if not _is_news(case, review):
         return State.STALE
     KycCase.objects.filter(id=case_id).update(
         provider_reviewed_ms=review.reviewed_ms, provider_answer=review.answer,
@@ -164,6 +164,15 @@ def _apply_review(case_id: UUID, review: Review, now: datetime) -> State:
     else:
         _apply_red(case, review, now)
     return State.APPLIED
+
+
+def _is_news(case: KycCase, review: Review) -> bool:
+    """Newer than what was applied; or of the same second, for that is all the provider gives,
+    and another answer."""
+    if not review.is_completed or review.reviewed_ms < case.provider_reviewed_ms:
+        return False
+    is_known = (review.answer, list(review.labels)) == (case.provider_answer, case.reject_labels)
+    return review.reviewed_ms > case.provider_reviewed_ms or not is_known
 
 
 def _note_review(case: KycCase, review: Review, now: datetime) -> None:
