@@ -13,7 +13,16 @@ NPM := $(shell command -v npm >/dev/null && echo npm || echo '$(PY) scripts/npm.
 WORKERS ?= auto
 ONLY ?=
 
-.PHONY: help run test check bench torture fmt lock assets .venv
+define fetch_assets
+echo "fetching the portal's assets"
+$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel error
+$(PY) scripts/assets.py
+touch static/vendor/.installed
+endef
+
+# Lint before the long suite, also under make -j.
+.NOTPARALLEL:
+.PHONY: help run test check lint bench torture fmt lock assets .venv
 
 help: ## list these commands
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -25,14 +34,15 @@ test: .venv/.installed static/vendor/.installed ## the whole suite on servers of
 	@$(PY) scripts/chromium.py
 	$(PY) -m pytest -n $(WORKERS) --dist loadgroup
 
-check: .venv/.installed ## lint, types, contracts, migrations, deployment, tests: what CI runs
+check: lint test ## lint, types, contracts, migrations, deployment, tests: what CI runs
+
+lint: .venv/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) scripts/deploy_check.py
-	$(MAKE) test
 
 bench: .venv/.installed ## the benchmarks, one JSON line each; ONLY=name,name
 	@$(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
@@ -49,12 +59,10 @@ lock: .venv/.installed ## compile requirements*.in into the hashed lock files
 	$(UV) pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 -c requirements-dev.lock requirements.in -o requirements.lock
 	npm_config_omit_lockfile_registry_resolved=true $(NPM) install --package-lock-only --ignore-scripts
 
-assets: ## fetch what the portal serves of its npm packages again
-	rm -f static/vendor/.installed
-	$(MAKE) static/vendor/.installed
+assets: .venv/.installed ## fetch what the portal serves of its npm packages again
+	$(fetch_assets)
 
-.venv: ## build the virtual environment, or bring it up to date
-	@$(MAKE) --no-print-directory .venv/.installed
+.venv: .venv/.installed ## build the virtual environment, or bring it up to date
 
 .venv/.installed: requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "Bourse needs Python 3.11 or newer." >&2; exit 2; }
@@ -68,7 +76,4 @@ assets: ## fetch what the portal serves of its npm packages again
 	touch $@
 
 static/vendor/.installed: package-lock.json scripts/assets.py | .venv/.installed
-	@echo "fetching the portal's assets"
-	$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel error
-	$(PY) scripts/assets.py
-	touch $@
+	$(fetch_assets)
