@@ -10,7 +10,9 @@ from trading.engine.fees import buy_hold, cash_floor, fee_of_fill, quantity_for
 @given(
     price=st.integers(1_000_000, 10**10),
     fills=st.lists(
-        st.tuples(st.integers(1, 10**9), st.integers(0, 100), st.booleans()), min_size=1, max_size=30
+        st.tuples(st.integers(1, 10**9), st.integers(0, 100), st.booleans()),
+        min_size=1,
+        max_size=30,
     ),
     rates=st.tuples(st.integers(0, 100_000), st.integers(0, 100_000)),
 )
@@ -40,7 +42,9 @@ def test_ten_fills_of_one_unit_pay_one_rounded_fee_and_not_ten() -> None:
 
 
 @given(
-    budget=st.integers(0, 10**13), price=st.integers(1_000_000, 10**10), rate=st.integers(0, 100_000)
+    budget=st.integers(0, 10**13),
+    price=st.integers(1_000_000, 10**10),
+    rate=st.integers(0, 100_000),
 )
 def test_a_budget_buys_the_most_lots_it_can_pay_for(budget: int, price: int, rate: int) -> None:
     quantity = quantity_for(budget, price, rate, 100)

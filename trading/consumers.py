@@ -1,0 +1,345 @@
+"""The WebSocket at /ws/v1: market data, own orders and balances, order entry.
+
+A browser is known by its session cookie, a program by an `authenticate`
+message. Each message is translated, handed on in one call, and answered;
+docs/reference/websocket.md is the protocol. Where a socket may be opened from
+is judged before it comes here (bourse.same_site).
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.urls import path
+
+from accounts import api_keys
+from accounts.models import ApiKey
+from accounts.queries import get_investor_for
+from kernel import clock
+from kernel.refusals import OutcomeUnknown, Refusal
+from trading import feed_shapes, market_data, order_entry, queries
+from trading.api_shapes import PlaceOrderBody, order_json, place_command
+from trading.commands import CancelOrder, OrderView
+from trading.mailbox import Mailbox
+from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
+from trading.offering import country_of
+from trading.queries import ListingView
+from trading.queries.listings import views_by_symbol
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_CHARS_MAX = 8_192
+MESSAGES_PER_SECOND = 200.0
+MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
+COMMANDS_IN_FLIGHT_MAX = 200
+SUBSCRIPTIONS_MAX = 300
+# How long a socket may go on after its session or key has ended.
+RECHECK_SECONDS = 10.0
+ALL_SCOPES = frozenset(api_keys.SCOPES)
+SLOW_CONSUMER_CODE, TOO_FAST_CODE = 4408, 4429
+
+
+class MalformedMessage(Refusal):
+    """The message is not understood."""
+
+    code = "malformed_message"
+    http_status = 400
+
+
+class MessageTooLarge(Refusal):
+    """The message is too large."""
+
+    code = "message_too_large"
+    http_status = 413
+
+
+class TooManyMessages(Refusal):
+    """You send faster than is allowed. Slow down."""
+
+    code = "too_many_messages"
+    http_status = 429
+
+
+class TooManySubscriptions(Refusal):
+    """One socket has a limited number of subscriptions."""
+
+    code = "too_many_subscriptions"
+
+
+class NotAuthenticated(Refusal):
+    """Sign in, or send an authenticate message first."""
+
+    code = "not_authenticated"
+    http_status = 401
+
+
+class Allowance:
+    """A bucket of messages that refills with time."""
+
+    def __init__(self) -> None:
+        self._left = float(MESSAGES_AT_ONCE_MAX)
+        self._seen = time.monotonic()
+
+    def take(self) -> None:
+        """:raises TooManyMessages: the bucket is empty."""
+        at = time.monotonic()
+        self._left += (at - self._seen) * MESSAGES_PER_SECOND
+        self._left, self._seen = min(self._left, MESSAGES_AT_ONCE_MAX), at
+        if self._left < 1:
+            raise TooManyMessages
+        self._left -= 1
+
+
+class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One socket."""
+
+    async def connect(self) -> None:
+        self._mailbox = Mailbox()
+        self._allowance = Allowance()
+        self._commands: set[asyncio.Task[None]] = set()
+        self._subscriptions: set[tuple[str, str]] = set()
+        self._investor_id: int | None = None
+        self._scopes: frozenset[str] = frozenset()
+        self._key_id: str | None = None
+        self._country: str | None = None
+        self._checked_at = 0.0
+        await self._know_by_session()
+        await self.accept()
+        self._pump = asyncio.create_task(self._send_mail())
+
+    async def disconnect(self, code: int) -> None:
+        if not hasattr(self, "_pump"):
+            return
+        market_data.get_feed().forget(self._mailbox)
+        # Commands go on: what was sent is executed, and asked for by its id.
+        self._pump.cancel()
+        await asyncio.gather(self._pump, return_exceptions=True)
+
+    async def _send_mail(self) -> None:
+        while (text := await self._mailbox.take()) is not None:
+            await self.send(text_data=text)
+        told = {"code": "slow_consumer", "message": "You read too slowly and were dropped."}
+        await self.send(text_data=feed_shapes.encode({"type": "error", **told}))
+        await self.close(code=SLOW_CONSUMER_CODE)
+
+    # Receiving.
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        message: dict[str, Any] = {}
+        try:
+            self._allowance.take()
+            message = _parse(text_data)
+            await self._handle(message)
+        except TooManyMessages as refusal:
+            self._refuse(message, refusal)
+            await asyncio.sleep(0)  # let the pump tell before the socket closes
+            await self.close(code=TOO_FAST_CODE)
+        except Refusal as refusal:
+            self._refuse(message, refusal)
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        handlers: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
+            "authenticate": self._authenticate,
+            "subscribe": self._subscribe,
+            "unsubscribe": self._unsubscribe,
+            "place_order": self._start_command,
+            "cancel_order": self._start_command,
+            "ping": self._pong,
+        }
+        handle = handlers.get(str(message.get("type")))
+        if handle is None:
+            raise MalformedMessage(f"`type` is one of: {', '.join(handlers)}.")
+        await handle(message)
+
+    async def _pong(self, message: dict[str, Any]) -> None:
+        self._answer(message, {"type": "pong"})
+
+    def _answer(self, message: dict[str, Any], answer: dict[str, Any]) -> None:
+        if "request_id" in message:
+            answer = {**answer, "request_id": message["request_id"]}
+        self._mailbox.put(feed_shapes.encode(answer))
+
+    def _refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
+        kind = "unknown" if isinstance(refusal, OutcomeUnknown) else "refused"
+        answer = {"type": kind, "code": refusal.code, "message": refusal.message}
+        about = {key: message[key] for key in ("channel", "listing") if key in message}
+        if "order_id" in refusal.details:
+            about["order_id"] = refusal.details["order_id"]
+        self._answer(message, {**answer, **about})
+
+    # Who it is.
+
+    async def _know_by_session(self) -> None:
+        investor = await sync_to_async(get_investor_for)(self.scope["user"])
+        if investor is not None:
+            await self._know(investor.pk, ALL_SCOPES)
+
+    async def _authenticate(self, message: dict[str, Any]) -> None:
+        principal = await sync_to_async(api_keys.authenticate_websocket)(
+            message=message, wall_seconds=time.time(), now=clock.now()
+        )
+        self._key_id = principal.key_id
+        await self._know(principal.investor_id, principal.scopes)
+        self._answer(message, {"type": "authenticated", "scopes": sorted(principal.scopes)})
+
+    async def _know(self, investor_id: int, scopes: frozenset[str]) -> None:
+        self._investor_id, self._scopes = investor_id, scopes
+        self._country = await sync_to_async(country_of)(investor_id=investor_id)
+        self._checked_at = time.monotonic()
+
+    async def _require(self, scope: str) -> int:
+        """The investor, still signed in and with this scope.
+
+        :raises NotAuthenticated, ScopeMissing: as they say.
+        """
+        if self._investor_id is not None and self._is_check_due():
+            if not await sync_to_async(self._is_still_valid)():
+                self._investor_id = None
+            self._checked_at = time.monotonic()
+        if self._investor_id is None:
+            raise NotAuthenticated
+        if scope not in self._scopes:
+            raise api_keys.ScopeMissing(f"This API key lacks the scope {scope}.")
+        return self._investor_id
+
+    def _is_check_due(self) -> bool:
+        return time.monotonic() - self._checked_at > RECHECK_SECONDS
+
+    def _is_still_valid(self) -> bool:
+        """Whether the key is not revoked, or the browser's session not over."""
+        if self._key_id is not None:
+            return ApiKey.objects.filter(key_id=self._key_id, is_active=True).exists()
+        session, user = self.scope["session"], self.scope["user"]
+        user.refresh_from_db(fields=["is_active", "password"])
+        return bool(
+            user.is_active
+            and session.session_key
+            and session.exists(session.session_key)
+            and session.get("_auth_user_hash") == user.get_session_auth_hash()
+        )
+
+    # Subscriptions.
+
+    async def _subscribe(self, message: dict[str, Any]) -> None:
+        channel = message.get("channel")
+        if channel in PRIVATE_CHANNELS:
+            investor_id = await self._require("read")
+            self._note(channel, "")
+            feed = market_data.get_feed()
+            return await feed.subscribe_own(self._mailbox, channel, investor_id)
+        if channel not in PUBLIC_CHANNELS:
+            names = ", ".join([*PUBLIC_CHANNELS, *PRIVATE_CHANNELS])
+            raise MalformedMessage(f"`channel` is one of: {names}.")
+        if channel == "ticker" and message.get("listing") == "*":
+            return await self._subscribe_all_tickers()
+        view = await self._find_listing(message)
+        self._note(channel, view.symbol)
+        return await market_data.get_feed().subscribe(self._mailbox, channel, view)
+
+    async def _subscribe_all_tickers(self) -> None:
+        views = await sync_to_async(queries.list_listings)(country=self._country, now=clock.now())
+        for view in views:
+            self._note("ticker", view.symbol)
+            await market_data.get_feed().subscribe(self._mailbox, "ticker", view)
+
+    def _note(self, channel: str, key: str) -> None:
+        if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
+            raise TooManySubscriptions
+        self._subscriptions.add((channel, key))
+
+    async def _unsubscribe(self, message: dict[str, Any]) -> None:
+        channel, listing = str(message.get("channel")), str(message.get("listing", ""))
+        found = [each for each in self._subscriptions if each[0] == channel]
+        if channel in PUBLIC_CHANNELS and listing != "*":
+            found = [each for each in found if each[1] == listing]
+        for each in found:
+            self._subscriptions.discard(each)
+            key: str | int = each[1] or self._investor_id or 0
+            market_data.get_feed().unsubscribe(self._mailbox, channel, key)
+
+    async def _find_listing(self, message: dict[str, Any]) -> ListingView:
+        symbol = message.get("listing")
+        if not isinstance(symbol, str):
+            raise MalformedMessage("Name the `listing`, such as AAPLxUSDC.")
+        return await sync_to_async(queries.get_listing)(symbol=symbol, country=self._country)
+
+    # Commands. Each runs in a task of its own, so that one socket has many in flight.
+
+    async def _start_command(self, message: dict[str, Any]) -> None:
+        if len(self._commands) >= COMMANDS_IN_FLIGHT_MAX:
+            raise TooManyMessages("Too many commands are waiting for their answers.")
+        task = asyncio.create_task(self._run_command(message))
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
+
+    async def _run_command(self, message: dict[str, Any]) -> None:
+        try:
+            investor_id = await self._require("trade")
+            work = self._place if message["type"] == "place_order" else self._cancel
+            order = await work(message, investor_id)
+        except Refusal as refusal:
+            self._refuse(message, refusal)
+        except Exception:
+            # The task has no caller that could see it: answer, and let the log tell.
+            logger.exception("a command failed")
+            self._refuse(message, OutcomeUnknown())
+        else:
+            views = await sync_to_async(views_by_symbol)([order.listing])
+            shown = order_json(order, views[order.listing])
+            self._answer(message, {"type": "order", "order": shown})
+
+    async def _place(self, message: dict[str, Any], investor_id: int) -> OrderView:
+        body = PlaceOrderBody(data=message)
+        if not body.is_valid():
+            field, problems = next(iter(body.errors.items()))
+            raise MalformedMessage(f"{field}: {problems[0]}")
+        listing = await self._find_listing(message)
+        command = place_command(body.validated_data, listing, investor_id=investor_id)
+        return await order_entry.place(command)
+
+    async def _cancel(self, message: dict[str, Any], investor_id: int) -> OrderView:
+        client_order_id = message.get("client_order_id")
+        command = CancelOrder(
+            investor_id=investor_id,
+            order_id=_parse_id(message["order_id"]) if "order_id" in message else None,
+            client_order_id=client_order_id if isinstance(client_order_id, str) else None,
+        )
+        if (command.order_id is None) == (command.client_order_id is None):
+            raise MalformedMessage("Name either order_id or client_order_id.")
+        return await order_entry.cancel(command)
+
+
+def _parse(text: str | None) -> dict[str, Any]:
+    """A JSON object within the size limit.
+
+    :raises MalformedMessage, MessageTooLarge: anything else.
+    """
+    if text is None:
+        raise MalformedMessage("Send text, not binary.")
+    if len(text) > MESSAGE_CHARS_MAX:
+        raise MessageTooLarge(f"At most {MESSAGE_CHARS_MAX} characters.")
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        raise MalformedMessage("Send a JSON object.") from None
+    if not isinstance(message, dict):
+        raise MalformedMessage("Send a JSON object.")
+    if not isinstance(message.get("request_id", ""), (str, int)):
+        raise MalformedMessage("request_id is a text or a number.")
+    return message
+
+
+def _parse_id(text: object) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        raise MalformedMessage("order_id is a UUID.") from None
+
+
+websocket_urlpatterns = [path("ws/v1", MarketConsumer.as_asgi())]

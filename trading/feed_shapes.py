@@ -1,0 +1,111 @@
+"""The feed's messages as JSON text; docs/reference/websocket.md describes each.
+
+Amounts are plain decimals in text, as everywhere on the wire.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from custody.pages import Holding
+from kernel.money import format_units
+from trading.api_shapes import order_json, trade_json
+from trading.commands import BookUpdate, OrderView
+from trading.live_book import LiveBook
+from trading.queries import ListingView, TradeView
+
+# More prices than anybody looks at; the rest comes with updates when it moves.
+SNAPSHOT_LEVELS_MAX = 500
+
+_encoder = msgspec.json.Encoder(decimal_format="string")
+
+
+def encode(message: dict[str, Any]) -> str:
+    return _encoder.encode(message).decode()
+
+
+def book_snapshot(book: LiveBook) -> str:
+    sides = {
+        name: [_level(book.view, price, *level) for price, level in book.best(side)]
+        for name, side in (("bids", "buy"), ("asks", "sell"))
+    }
+    return encode({**_head("snapshot", "book", book.view, book.seq), **sides})
+
+
+def book_update(update: BookUpdate, view: ListingView) -> str:
+    """Prices that moved and what stands there now; quantity 0: the price is gone."""
+    sides: dict[str, list[list[Any]]] = {"bids": [], "asks": []}
+    for side, price, quantity, orders in update.levels:
+        sides["bids" if side == "buy" else "asks"].append(_level(view, price, quantity, orders))
+    return encode({**_head("update", "book", view, update.seq), **sides})
+
+
+def trades(kind: str, found: Iterable[TradeView], view: ListingView) -> str:
+    """Trades oldest first; `seq` is the last one's number."""
+    rows = [trade_json(trade, view) for trade in found]
+    seq = rows[-1]["trade_no"] if rows else 0
+    return encode({**_head(kind, "trades", view, seq), "trades": rows})
+
+
+def trades_of(update: BookUpdate) -> list[TradeView]:
+    return [
+        TradeView(id, number, price, quantity, taker_side, datetime.fromtimestamp(at, UTC))
+        for id, number, price, quantity, taker_side, at in update.trades
+    ]
+
+
+def ticker(kind: str, book: LiveBook) -> str:
+    bid, ask, day = book.best_level("buy"), book.best_level("sell"), book.statistics
+    view = book.view
+    found = {
+        "bid": _cash(view, bid and bid[0]),
+        "bid_quantity": _quantity(view, bid and bid[1]),
+        "ask": _cash(view, ask and ask[0]),
+        "ask_quantity": _quantity(view, ask and ask[1]),
+        "last": _cash(view, day.last_units),
+        "open_24h": _cash(view, day.open_units),
+        "high_24h": _cash(view, day.high_units),
+        "low_24h": _cash(view, day.low_units),
+        "volume_24h": _quantity(view, day.volume_units),
+        "cash_24h": _cash(view, day.cash_units),
+        "trades_24h": day.trades,
+    }
+    return encode({**_head(kind, "ticker", view, book.seq), **found})
+
+
+def orders(kind: str, found: Iterable[tuple[OrderView, ListingView]], seq: int) -> str:
+    rows = [order_json(order, view) for order, view in found]
+    return encode({"type": kind, "channel": "orders", "seq": seq, "orders": rows})
+
+
+def balances(kind: str, holdings: Iterable[Holding]) -> str:
+    rows = [
+        {
+            "asset": holding.asset.code,
+            "total": format_units(holding.total_units, holding.asset.decimals),
+            "available": format_units(holding.available_units, holding.asset.decimals),
+            "in_orders": format_units(holding.in_orders_units, holding.asset.decimals),
+            "in_redemption": format_units(holding.in_redemption_units, holding.asset.decimals),
+            "on_the_way": format_units(holding.on_the_way_units, holding.asset.decimals),
+        }
+        for holding in holdings
+    ]
+    return encode({"type": kind, "channel": "balances", "balances": rows})
+
+
+def _head(kind: str, channel: str, view: ListingView, seq: int) -> dict[str, Any]:
+    return {"type": kind, "channel": channel, "listing": view.symbol, "seq": seq}
+
+
+def _level(view: ListingView, price: int, quantity: int, orders: int) -> list[Any]:
+    return [_cash(view, price), _quantity(view, quantity), orders]
+
+
+def _cash(view: ListingView, units: int | None) -> str | None:
+    return None if units is None else format_units(units, view.quote_decimals, places_min=2)
+
+
+def _quantity(view: ListingView, units: int | None) -> str | None:
+    return None if units is None else format_units(units, view.base_decimals)
