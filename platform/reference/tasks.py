@@ -48,7 +48,7 @@ def poll_prices(**kwargs: object) -> None:
             halts = stack.enter_context(HaltsGateway(_halts_url()))
             recorded = operations.refresh_prices(prices=prices, halts=halts, now=clock.now())
     except GatewayUnavailable as failure:
-        logger.warning("no reference prices: %s", failure)
+        logger.warning("a feed did not answer: %s", failure)
         return
     if recorded.refused:
         logger.warning("prices refused: %s", recorded.refused)
