@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
@@ -25,7 +26,7 @@ from kernel import clock
 from kernel.refusals import OutcomeUnknown, Refusal
 from trading import feed_shapes, market_data, order_entry, queries
 from trading.api_shapes import PlaceOrderBody, order_json, place_command
-from trading.commands import CancelOrder, OrderView
+from trading.commands import CancelOrder, OrderView, PlaceOrder
 from trading.mailbox import Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import country_of
@@ -108,6 +109,8 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._scopes: frozenset[str] = frozenset()
         self._key_id: str | None = None
         self._country: str | None = None
+        self._offered: dict[str, tuple[float, ListingView]] = {}
+        self._views: dict[str, ListingView] = {}
         self._checked_at = 0.0
         await self._know_by_session()
         await self.accept()
@@ -191,6 +194,7 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _know(self, investor_id: int, scopes: frozenset[str]) -> None:
         self._investor_id, self._scopes = investor_id, scopes
         self._country = await sync_to_async(country_of)(investor_id=investor_id)
+        self._offered.clear()
         self._checked_at = time.monotonic()
 
     async def _require(self, scope: str) -> int:
@@ -264,25 +268,39 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             market_data.get_feed().unsubscribe(self._mailbox, channel, key)
 
     async def _find_listing(self, message: dict[str, Any]) -> ListingView:
+        """The listing named, as far as it is offered to this reader's country."""
         symbol = message.get("listing")
         if not isinstance(symbol, str):
             raise MalformedMessage("Name the `listing`, such as AAPLxUSDC.")
-        return await sync_to_async(queries.get_listing)(symbol=symbol, country=self._country)
+        until, view = self._offered.get(symbol, (0.0, None))
+        if view is None or until < time.monotonic():
+            find = sync_to_async(queries.get_listing)
+            view = await find(symbol=symbol, country=self._country)
+            # Bounded by the listings that exist: an unknown name has raised.
+            self._offered[symbol] = (time.monotonic() + RECHECK_SECONDS, view)
+            self._views[view.symbol] = view
+        return view
 
-    # Commands. Each runs in a task of its own, so that one socket has many in flight.
+    # Commands. They are read and handed on in the order they came, so a cancel never
+    # overtakes the order before it; only the waiting for answers goes on side by side.
 
     async def _start_command(self, message: dict[str, Any]) -> None:
         if len(self._commands) >= COMMANDS_IN_FLIGHT_MAX:
             raise TooManyMessages("Too many commands are waiting for their answers.")
-        task = asyncio.create_task(self._run_command(message))
+        investor_id = await self._require("trade")
+        work: Awaitable[OrderView]
+        if message["type"] == "place_order":
+            work = order_entry.place(await self._read_order(message, investor_id))
+        else:
+            work = order_entry.cancel(_read_cancel(message, investor_id))
+        task = asyncio.create_task(self._finish_command(message, work))
         self._commands.add(task)
         task.add_done_callback(self._commands.discard)
 
-    async def _run_command(self, message: dict[str, Any]) -> None:
+    async def _finish_command(self, message: dict[str, Any], work: Awaitable[OrderView]) -> None:
         try:
-            investor_id = await self._require("trade")
-            work = self._place if message["type"] == "place_order" else self._cancel
-            order = await work(message, investor_id)
+            order = await work
+            shown = order_json(order, await self._view_of(order.listing))
         except Refusal as refusal:
             self._refuse(message, refusal)
         except Exception:
@@ -290,29 +308,35 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.exception("a command failed")
             self._refuse(message, OutcomeUnknown())
         else:
-            views = await sync_to_async(views_by_symbol)([order.listing])
-            shown = order_json(order, views[order.listing])
             self._answer(message, {"type": "order", "order": shown})
 
-    async def _place(self, message: dict[str, Any], investor_id: int) -> OrderView:
+    async def _read_order(self, message: dict[str, Any], investor_id: int) -> PlaceOrder:
         body = PlaceOrderBody(data=message)
         if not body.is_valid():
             field, problems = next(iter(body.errors.items()))
             raise MalformedMessage(f"{field}: {problems[0]}")
         listing = await self._find_listing(message)
+        source = "api" if self._key_id is not None else "web"
         command = place_command(body.validated_data, listing, investor_id=investor_id)
-        return await order_entry.place(command)
+        return msgspec.structs.replace(command, source=source)
 
-    async def _cancel(self, message: dict[str, Any], investor_id: int) -> OrderView:
-        client_order_id = message.get("client_order_id")
-        command = CancelOrder(
-            investor_id=investor_id,
-            order_id=_parse_id(message["order_id"]) if "order_id" in message else None,
-            client_order_id=client_order_id if isinstance(client_order_id, str) else None,
-        )
-        if (command.order_id is None) == (command.client_order_id is None):
-            raise MalformedMessage("Name either order_id or client_order_id.")
-        return await order_entry.cancel(command)
+    async def _view_of(self, symbol: str) -> ListingView:
+        """A listing's decimals, also when it is no longer offered here."""
+        if symbol not in self._views:
+            self._views.update(await sync_to_async(views_by_symbol)([symbol]))
+        return self._views[symbol]
+
+
+def _read_cancel(message: dict[str, Any], investor_id: int) -> CancelOrder:
+    client_order_id = message.get("client_order_id")
+    command = CancelOrder(
+        investor_id=investor_id,
+        order_id=_parse_id(message["order_id"]) if "order_id" in message else None,
+        client_order_id=client_order_id if isinstance(client_order_id, str) else None,
+    )
+    if (command.order_id is None) == (command.client_order_id is None):
+        raise MalformedMessage("Name either order_id or client_order_id.")
+    return command
 
 
 def _parse(text: str | None) -> dict[str, Any]:

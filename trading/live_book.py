@@ -22,12 +22,8 @@ class LiveBook:
         self.statistics = statistics
         self.trades: deque[TradeView] = deque(trades, maxlen=TRADES_KEPT)
         self._sides = {
-            "buy": {
-                level.price_units: (level.quantity_units, level.orders) for level in depth.bids
-            },
-            "sell": {
-                level.price_units: (level.quantity_units, level.orders) for level in depth.asks
-            },
+            side: {level.price_units: (level.quantity_units, level.orders) for level in levels}
+            for side, levels in (("buy", depth.bids), ("sell", depth.asks))
         }
 
     def apply(self, update: BookUpdate, trades: list[TradeView]) -> list[TradeView]:

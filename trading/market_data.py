@@ -56,6 +56,7 @@ class Feed:
         self._stale_balances: set[int] = set()
         self._views: dict[str, ListingView] = {}
         self._connected = asyncio.Event()
+        self._was_connected = False
         self._tasks = {
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._refresh_statistics()),
@@ -165,11 +166,17 @@ class Feed:
                     async for message in subscription.listen():
                         if message["type"] == "subscribe":
                             self._connected.set()
-                            self._spawn(self._recover())
+                            self._recover_if_lost()
                         elif message["type"] == "message":
                             await self._take(decode(message["data"]))
             self._connected.clear()
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _recover_if_lost(self) -> None:
+        """Nothing was missed before the first connection."""
+        if self._was_connected:
+            self._spawn(self._recover())
+        self._was_connected = True
 
     async def _recover(self) -> None:
         await self._reload(self._books)

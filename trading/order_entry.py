@@ -186,11 +186,11 @@ class _Client:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting[command.id] = answer
         try:
+            # Before any await: commands leave in the order in which they came.
+            self._outgoing.append(self._encode(Envelope(command, deadline, self._channel)))
+            if self._flush is None:
+                self._flush = asyncio.create_task(self._push_outgoing())
             async with asyncio.timeout(timeout_seconds + ANSWER_GRACE_SECONDS):
-                await self._subscribed.wait()
-                self._outgoing.append(self._encode(Envelope(command, deadline, self._channel)))
-                if self._flush is None:
-                    self._flush = asyncio.create_task(self._push_outgoing())
                 return _order_of(await answer)
         except TimeoutError:
             raise OutcomeUnknown(order_id=order_id) from None
@@ -201,15 +201,18 @@ class _Client:
         """Push what has gathered until nothing is left; one push is under way at a time."""
         key = commands_key(POOL_ID)
         try:
+            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
+                await self._subscribed.wait()  # or the answers would be missed
             while self._outgoing:
                 packed, self._outgoing = self._outgoing, []
                 async with self._push.pipeline(transaction=False) as pipeline:
                     pipeline.rpush(key, *packed)
                     pipeline.expire(key, COMMANDS_EXPIRE_SECONDS)
                     await pipeline.execute()
-        except (RedisError, OSError) as problem:
+        except (RedisError, OSError) as problem:  # a TimeoutError is an OSError
             # Whether it arrived is unknown, so nothing is sent again: the callers time out.
             logger.error("commands could not be pushed: %s", problem)
+            self._outgoing = []
         finally:
             self._flush = None
 

@@ -76,6 +76,7 @@ VIEW_COLUMNS = (
     "protection_price_units, quantity_units, cash_units, filled_units, filled_cash_units, "
     "fee_units, held_units, status, reason, user_ref, source, batch_no, accepted_at, updated_at"
 )
+# Column names of this module alone, nobody's input.
 CLIENT_IDS = f"""
     SELECT orders.investor_id, orders.client_order_id, body_hash, {VIEW_COLUMNS}
       FROM unnest(%s::bigint[], %s::text[]) AS want (investor, client_id)
@@ -84,7 +85,7 @@ CLIENT_IDS = f"""
       JOIN trading_listing AS listing ON listing.id = listing_id
      WHERE status <> 'refused'
        AND (status = 'open' OR accepted_at > to_timestamp(%s) - '24h'::interval)
-"""
+"""  # noqa: S608
 TAKE_OVER = """
     UPDATE trading_pool
        SET epoch = epoch + 1, owner = %s, backend_pid = pg_backend_pid(),
