@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.conf import settings
 from solders.keypair import Keypair
 
 ROLES = ("payer", "mint_authority", "compliance", "hot_wallet")
@@ -75,3 +76,14 @@ def load(path: Path) -> ChainKeys:
     if set(seeds) != {*ROLES, "seed"} or any(len(seed) != 32 for seed in seeds.values()):
         raise ChainKeysUnusable(f"{path} does not hold the keys of all roles.")
     return ChainKeys(*(Keypair.from_seed(seeds[role]) for role in ROLES), seed=seeds["seed"])
+
+
+def path_from_settings() -> Path:
+    """BOURSE_CHAIN_KEYS_FILE, else `chain_keys.json` in the var directory."""
+    configured: Path | None = settings.ENV.bourse_chain_keys_file
+    return configured or Path(settings.VAR_DIR) / "chain_keys.json"
+
+
+def from_settings() -> ChainKeys:
+    """This installation's keys. :raises ChainKeysUnusable: as it says."""
+    return load(path_from_settings())

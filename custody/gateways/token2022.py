@@ -111,6 +111,7 @@ def mint_to(
 
 
 def transfer(
+    *,
     mint: Pubkey,
     source: Pubkey,
     target: Pubkey,

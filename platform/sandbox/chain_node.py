@@ -252,9 +252,9 @@ class Node:
         with self.store.commit():
             seq = self.store.add_transaction(signature, slot, body, err, meta)
             self.store.add_mentions(seq, keys)
-            for address in before:
-                if before[address] != after[address]:
-                    self.store.write_undo(seq, slot, address, before[address])
+            for address, was in before.items():
+                if was != after[address]:
+                    self.store.write_undo(seq, slot, address, was)
                     self.store.write_account(address, after[address])
             self.store.forget_undo(slot - self.pace.final_slots - UNDO_SLOTS_KEPT)
         self._floor_slot = max(self._floor_slot, slot)

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from solders.hash import Hash
@@ -238,10 +239,9 @@ class Rpc:
         """Land what was delayed until now, in the slots it was delayed to."""
         store = self._node.store
         for signature, body, slot in store.due(self._node.tip()):
-            try:
+            # Not landed: it expired on the way, or is there already.
+            with suppress(NotLanded):
                 self._node.land(VersionedTransaction.from_bytes(body), slot)
-            except NotLanded:
-                pass  # expired on the way, or there already
             with store.commit():
                 store.drop_pending(signature)
 

@@ -230,5 +230,6 @@ def _account(state: Iterable[object]) -> StoredAccount | None:
     lamports, owner, data, executable = state
     if lamports is None:
         return None
-    assert isinstance(lamports, int) and isinstance(data, bytes)
+    assert isinstance(lamports, int)
+    assert isinstance(data, bytes)
     return StoredAccount(lamports, str(owner), data, bool(executable))

@@ -135,13 +135,13 @@ def build_app(desk: Desk) -> Starlette:
         return JSONResponse(move_json(desk.transfer(await _body(request)), ACCOUNT_ID))
 
     async def transfers(request: Request) -> Response:
-        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves(("wire",))])
+        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves("wire")])
 
     async def journal(request: Request) -> Response:
         return JSONResponse(move_json(await desk.journal(await _body(request)), ACCOUNT_ID))
 
     async def journals(request: Request) -> Response:
-        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves(("JNLS",))])
+        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves("JNLS")])
 
     async def set_faults(request: Request) -> Response:
         wanted = await _body(request)

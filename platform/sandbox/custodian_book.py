@@ -5,6 +5,7 @@ the next trading day (T+1). Everything is on disk before it is answered.
 """
 
 import csv
+import json
 import sqlite3
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -113,11 +114,10 @@ class Book:
         return row
 
     def orders(self, statuses: tuple[str, ...], limit: int = 500) -> list[sqlite3.Row]:
-        marks = ",".join("?" * len(statuses))
         return self._db.execute(
-            f"SELECT * FROM orders WHERE status IN ({marks})"  # noqa: S608: marks alone
+            "SELECT * FROM orders WHERE status IN (SELECT value FROM json_each(?))"
             " ORDER BY submitted_at DESC LIMIT ?",
-            [*statuses, limit],
+            [json.dumps(statuses), limit],
         ).fetchall()
 
     def fill(
@@ -175,11 +175,9 @@ class Book:
             [ident, kind, symbol, qty, cash, at.timestamp(), note],
         )
 
-    def moves(self, kinds: tuple[str, ...]) -> list[sqlite3.Row]:
-        marks = ",".join("?" * len(kinds))
+    def moves(self, kind: str) -> list[sqlite3.Row]:
         return self._db.execute(
-            f"SELECT * FROM moves WHERE kind IN ({marks}) ORDER BY at DESC",  # noqa: S608
-            list(kinds),
+            "SELECT * FROM moves WHERE kind = ? ORDER BY at DESC", [kind]
         ).fetchall()
 
     # --- faults -----------------------------------------------------------------

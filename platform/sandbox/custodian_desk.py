@@ -145,7 +145,7 @@ class Desk:
             self.book.add_move(
                 ident, kind=kind, symbol=symbol, qty=qty, cash=cash, at=self._now(), note=note
             )
-        return next(row for row in self.book.moves((kind,)) if row["id"] == ident)
+        return next(row for row in self.book.moves(kind) if row["id"] == ident)
 
     # --- the feed ---------------------------------------------------------------
 

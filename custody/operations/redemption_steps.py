@@ -1,0 +1,251 @@
+"""Carrying redemptions out: escrow, sale, burn, payment.
+
+Each stage is a row's state; a sweep takes it one step on, once, whoever runs it.
+A refused sale gives the units back; after the sale nothing is given back, only
+paid. See docs/redemption.md for the clock and the postings.
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from solders.pubkey import Pubkey
+
+from custody import ledger, pool_transfers
+from custody.gateways import token2022
+from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.chain_keys import ChainKeys
+from custody.ledger import Entry, Line
+from custody.ledger_purposes import AssetKind, Purpose
+from custody.models import Asset, ChainTransaction, CustodianOrder, PoolTransfer, Redemption
+from custody.models.pool_transfers import PoolTransferState
+from custody.operations.chain import GONE, Intent, sign_once
+from custody.operations.shares import order_shares
+from custody.operations.tokens import inventory_account
+from custody.operations.treasury import TRADING_POOL
+from custody.states import (
+    REDEMPTION_MOVES,
+    ChainTransactionState,
+    CustodianOrderState,
+    RedemptionState,
+    advance,
+)
+from kernel.gateways import GatewayUnavailable
+from kernel.money import ceil_div
+from kernel.refusals import Refusal
+
+logger = logging.getLogger(__name__)
+
+MILLION = 1_000_000
+SWEEP_BATCH_MAX = 500
+ENDED = [RedemptionState.PAID, RedemptionState.REFUSED]
+
+
+def sweep_redemptions(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> int:
+    """Take every open redemption one step on, where it can go; how many moved."""
+    rows = Redemption.objects.exclude(state__in=ENDED).select_related(
+        "asset", "share_asset", "order", "transfer_out", "chain_transaction"
+    )
+    moved = 0
+    for row in rows.order_by("requested_at")[:SWEEP_BATCH_MAX]:
+        try:
+            moved += _step(row, chain, keys, now)
+        except (GatewayUnavailable, ChainError, Refusal) as failure:
+            logger.warning("redemption %s stays %s: %s", row.id, row.state, failure)
+    return moved
+
+
+def _step(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
+    match RedemptionState(row.state):
+        case RedemptionState.REQUESTED:
+            return _follow_transfer(row, now)
+        case RedemptionState.HELD | RedemptionState.SUBMITTED:
+            return _follow_order(row, now)
+        case RedemptionState.SOLD:
+            return _burn(row, chain, keys, now)
+        case RedemptionState.BURNED:
+            return _pay(row, now)
+    return False
+
+
+def _follow_transfer(row: Redemption, now: datetime) -> bool:
+    transfer = row.transfer_out
+    assert transfer is not None
+    if transfer.state == PoolTransferState.REFUSED:
+        reason = transfer.reason or "fewer units were available"
+        return _move(row, RedemptionState.REFUSED, reason=reason, refused_at=now)
+    return transfer.swept_at is not None and _escrow(row, transfer, now)
+
+
+@transaction.atomic
+def _escrow(row: Redemption, transfer: PoolTransfer, now: datetime) -> bool:
+    """Into escrow, and the sale ordered, in one transaction: no price lies between."""
+    lines = (
+        Line(_owned(row, Purpose.MAIN), -row.units),
+        Line(_owned(row, Purpose.REDEMPTION), row.units),
+    )
+    entry = Entry("redemption held", f"redemption_held:{row.id}", str(row.id), lines)
+    ledger.post([entry], now)
+    sell = CustodianOrder.Side.SELL
+    order = order_shares(asset_id=row.share_asset_id, side=sell, units=row.share_units, now=now)
+    moved = _move(row, RedemptionState.HELD, held_at=now, order=order)
+    if not moved:
+        transaction.set_rollback(True)  # another worker was first
+    return moved
+
+
+def _follow_order(row: Redemption, now: datetime) -> bool:
+    order = row.order
+    assert order is not None
+    if order.state == CustodianOrderState.REJECTED:
+        return _give_back(row, order.reason, now)
+    if row.state == RedemptionState.HELD and order.submitted_at is not None:
+        return _move(row, RedemptionState.SUBMITTED, submitted_at=order.submitted_at)
+    if order.state in (CustodianOrderState.FILLED, CustodianOrderState.SETTLED):
+        # One USDC pays one dollar: both count six decimals.
+        assert order.cash_micros is not None
+        gross = order.cash_micros
+        fee = min(ceil_div(gross * row.fee_e6, MILLION), gross)
+        return _move(
+            row,
+            RedemptionState.SOLD,
+            sold_at=order.filled_at,
+            gross_units=gross,
+            fee_units=fee,
+            paid_units=gross - fee,
+        )
+    return False
+
+
+@transaction.atomic
+def _give_back(row: Redemption, reason: str, now: datetime) -> bool:
+    """The custodian did not sell: the units return to trading, nothing is burned."""
+    moved = _move(row, RedemptionState.REFUSED, reason=reason[:200], refused_at=now)
+    if moved:
+        lines = (
+            Line(_owned(row, Purpose.REDEMPTION), -row.units),
+            Line(_owned(row, Purpose.MAIN), row.units),
+        )
+        entry = Entry("redemption refused", f"redemption_refused:{row.id}", str(row.id), lines)
+        ledger.post([entry], now)
+        _into_trading(row, row.asset_id, row.units, now)
+    return moved
+
+
+def _burn(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
+    sent = row.chain_transaction
+    if sent is not None and sent.state == ChainTransactionState.FINAL:
+        return _book_burn(row, now)
+    if sent is not None and sent.state not in GONE:
+        return False
+    signed = sign_once(intent=_intent(row, keys), chain=chain, now=now)
+    Redemption.objects.filter(id=row.id, chain_transaction=sent).update(chain_transaction=signed)
+    return True
+
+
+@transaction.atomic
+def _book_burn(row: Redemption, now: datetime) -> bool:
+    """The burn is final: tokens and the shares behind them leave together."""
+    moved = _move(row, RedemptionState.BURNED, burned_at=now)
+    if moved:
+        ledger.post([_burn_entry(row), _sale_entry(row)], now)
+    return moved
+
+
+def _burn_entry(row: Redemption) -> Entry:
+    lines = (
+        Line(_owned(row, Purpose.REDEMPTION), -row.units),
+        Line(_house(row.asset_id, Purpose.CHAIN), row.units),
+        Line(_house(row.share_asset_id, Purpose.SHARES_BACKING), -row.share_units),
+        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), row.share_units),
+    )
+    return Entry("burn", f"burn:{row.id}", str(row.id), lines)
+
+
+def _sale_entry(row: Redemption) -> Entry:
+    assert row.gross_units is not None
+    usd = Asset.objects.get(kind=AssetKind.FIAT)
+    lines = [
+        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), -row.share_units),
+        Line(_house(row.share_asset_id, Purpose.CUSTODIAN_SETTLED), row.share_units),
+    ]
+    if row.gross_units:
+        lines += [
+            Line(_house(usd.pk, Purpose.CUSTODIAN_CASH), -row.gross_units),
+            Line(_house(usd.pk, Purpose.TREASURY), row.gross_units),
+        ]
+    return Entry("shares sold", f"shares_sold:{row.order_id}", str(row.order_id), tuple(lines))
+
+
+@transaction.atomic
+def _pay(row: Redemption, now: datetime) -> bool:
+    """Pay out of the treasury and into trading.
+
+    :raises ledger.InsufficientUnits: the treasury has too little USDC; it waits.
+    """
+    assert row.gross_units is not None
+    assert row.fee_units is not None
+    assert row.paid_units is not None
+    usdc = Asset.objects.get(code="USDC")
+    lines = [
+        Line(_house(usdc.pk, Purpose.TREASURY), -row.gross_units),
+        Line(ledger.get_account_id(row.investor_id, usdc.pk, Purpose.MAIN), row.paid_units),
+        Line(_house(usdc.pk, Purpose.FEES), row.fee_units),
+    ]
+    entry = Entry(
+        "redemption paid",
+        f"redemption_paid:{row.id}",
+        str(row.id),
+        tuple(line for line in lines if line.units),
+    )
+    if entry.lines:
+        ledger.post([entry], now)
+    transfer = _into_trading(row, usdc.pk, row.paid_units, now) if row.paid_units else None
+    moved = _move(row, RedemptionState.PAID, paid_at=now, transfer_in=transfer)
+    if not moved:
+        transaction.set_rollback(True)  # another worker pays it
+    return moved
+
+
+def _into_trading(row: Redemption, asset_id: int, units: int, now: datetime) -> PoolTransfer:
+    return pool_transfers.request_in(
+        investor_id=row.investor_id,
+        asset_id=asset_id,
+        pool=row.transfer_out.pool if row.transfer_out else TRADING_POOL,
+        units=units,
+        purpose="redemption",
+        key=f"redemption_back:{row.id}",
+        now=now,
+        reference=str(row.id),
+    )
+
+
+def _intent(row: Redemption, keys: ChainKeys) -> Intent:
+    asset = row.asset
+    instruction = token2022.burn(
+        Pubkey.from_string(asset.mint_address),
+        inventory_account(asset, keys),
+        keys.hot_wallet.pubkey(),
+        row.units,
+        asset.decimals,
+    )
+    return Intent(
+        kind=ChainTransaction.Kind.BURN,
+        key=f"burn:{row.id}",
+        instructions=[instruction],
+        signers=[keys.payer, keys.hot_wallet],
+    )
+
+
+def _owned(row: Redemption, purpose: Purpose) -> int:
+    return ledger.get_account_id(row.investor_id, row.asset_id, purpose)
+
+
+def _house(asset_id: int, purpose: Purpose) -> int:
+    return ledger.get_account_id(None, asset_id, purpose)
+
+
+def _move(row: Redemption, target: RedemptionState, **changes: object) -> bool:
+    state = advance(REDEMPTION_MOVES, RedemptionState(row.state), target)
+    moved = Redemption.objects.filter(id=row.id, state=row.state).update(state=state, **changes)
+    return bool(moved)

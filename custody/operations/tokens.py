@@ -1,0 +1,88 @@
+"""Opening a token on the chain: its mint, and our account that holds the inventory."""
+
+from datetime import datetime
+
+from solders.pubkey import Pubkey
+
+from custody.gateways import token2022
+from custody.gateways.chain import SolanaChain
+from custody.gateways.chain_keys import ChainKeys
+from custody.gateways.token2022 import Metadata
+from custody.models import Asset, ChainTransaction
+from custody.operations.chain import Intent, sign_once
+from custody.states import ChainTransactionState
+
+ONE_E18 = 10**18
+# Lamports below which the payer of fees should be topped up: some thousand transactions.
+PAYER_LAMPORTS_MIN = 10_000_000
+
+
+def open_token(*, asset_id: int, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
+    """Create the token's mint unless it is there; True once it is final.
+
+    Repeat until True: the address is derived from the asset's code, so a repeated
+    call can only ever name the same mint.
+    """
+    asset = Asset.objects.select_related("instrument").get(id=asset_id)
+    if asset.mint_address:
+        return True
+    creation = sign_once(intent=_creation(asset, chain, keys), chain=chain, now=now)
+    if creation.state != ChainTransactionState.FINAL:
+        return False
+    account = sign_once(intent=_account(asset, keys), chain=chain, now=now)
+    if account.state != ChainTransactionState.FINAL:
+        return False
+    Asset.objects.filter(id=asset.pk, mint_address="").update(
+        mint_address=str(keys.mint(asset.code).pubkey())
+    )
+    return True
+
+
+def inventory_account(asset: Asset, keys: ChainKeys) -> Pubkey:
+    """Our token account of an asset: every token that circulates here lies in it."""
+    mint = Pubkey.from_string(asset.mint_address)
+    return token2022.associated_account(keys.hot_wallet.pubkey(), mint)
+
+
+def _creation(asset: Asset, chain: SolanaChain, keys: ChainKeys) -> Intent:
+    mint = keys.mint(asset.code)
+    size = token2022.MINT_BYTES + token2022.METADATA_BYTES_MAX
+    instructions = token2022.create_mint(
+        payer=keys.payer.pubkey(),
+        mint=mint.pubkey(),
+        authority=keys.mint_authority.pubkey(),
+        compliance=keys.compliance.pubkey(),
+        decimals=asset.decimals,
+        multiplier=int(asset.multiplier_e18) / ONE_E18,
+        rent_lamports=chain.rent_lamports(size),
+        metadata=_metadata(asset),
+    )
+    return Intent(
+        kind=ChainTransaction.Kind.CREATE_MINT,
+        key=f"create_mint:{asset.code}",
+        instructions=instructions,
+        signers=[keys.payer, mint, keys.mint_authority],
+    )
+
+
+def _account(asset: Asset, keys: ChainKeys) -> Intent:
+    """Our account of it is born frozen like every other; compliance thaws it."""
+    mint, wallet = keys.mint(asset.code).pubkey(), keys.hot_wallet.pubkey()
+    account = token2022.associated_account(wallet, mint)
+    return Intent(
+        kind=ChainTransaction.Kind.OPEN_ACCOUNT,
+        key=f"open_account:{asset.code}",
+        instructions=[
+            token2022.open_account(keys.payer.pubkey(), wallet, mint),
+            token2022.thaw(mint, account, keys.compliance.pubkey()),
+        ],
+        signers=[keys.payer, keys.compliance],
+    )
+
+
+def _metadata(asset: Asset) -> Metadata:
+    assert asset.instrument is not None
+    fields = [("underlying_isin", asset.instrument.isin)]
+    if asset.token_isin and not asset.token_isin_is_test:
+        fields.append(("isin", asset.token_isin))
+    return Metadata(name=asset.name[:32], symbol=asset.code[:10], uri="", fields=fields)

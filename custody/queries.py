@@ -1,0 +1,234 @@
+"""Reads of custody: mints, redemptions, addresses, reserves.
+
+Reserves compare share equivalents at one moment: what the custodian reports,
+what circulates on the chain, what the ledger owes. What could not be read is
+None, never 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+
+from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Shares
+from custody.ledger_purposes import AssetKind, Purpose
+from custody.models import (
+    Asset,
+    CustodianOrder,
+    LedgerAccount,
+    MintRequest,
+    Redemption,
+    ReserveAttestation,
+)
+from custody.states import RedemptionState
+from kernel.gateways import GatewayUnavailable
+from kernel.money import ceil_div
+from kernel.refusals import NotFound
+
+ONE_E18 = 10**18
+Verdict = ReserveAttestation.Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reserves:
+    """One token's reserves as of a moment. Shares have 9 decimals, tokens 8.
+
+    `burning_units` are tokens whose shares are sold and whose burn is not final;
+    `minting_units` are tokens on the chain that the ledger has not booked yet.
+    """
+
+    asset: Asset
+    as_of: datetime
+    custodian_settled_units: int | None
+    custodian_unsettled_units: int | None
+    chain_supply_units: int | None
+    chain_slot: int | None
+    investor_units: int
+    inventory_units: int
+    minting_units: int
+    burning_units: int
+    burning_share_units: int
+    ledger_settled_units: int
+    ledger_unsettled_units: int
+    required_share_units: int | None
+    findings: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def verdict(self) -> ReserveAttestation.Verdict:
+        if self.findings:
+            return Verdict.BROKEN
+        if self.custodian_settled_units is None or self.chain_supply_units is None:
+            return Verdict.UNAVAILABLE
+        return Verdict.COVERED
+
+
+def get_mint(*, mint_id: UUID) -> MintRequest:
+    """:raises NotFound: as it says."""
+    try:
+        return MintRequest.objects.select_related(
+            "asset", "share_asset", "order", "proposal", "chain_transaction"
+        ).get(id=mint_id)
+    except MintRequest.DoesNotExist:
+        raise NotFound from None
+
+
+def get_redemption(*, redemption_id: UUID, investor_id: int) -> Redemption:
+    """:raises NotFound: there is none, or it is not this investor's."""
+    try:
+        return Redemption.objects.select_related("asset", "order", "chain_transaction").get(
+            id=redemption_id, investor_id=investor_id
+        )
+    except Redemption.DoesNotExist:
+        raise NotFound from None
+
+
+def list_latest_attestations() -> QuerySet[ReserveAttestation]:
+    """The newest attestation of each token, by the token's code."""
+    newest = ReserveAttestation.objects.filter(asset=OuterRef("asset")).order_by("-as_of")
+    return (
+        ReserveAttestation.objects.filter(id=Subquery(newest.values("id")[:1]))
+        .select_related("asset", "asset__instrument")
+        .order_by("asset__code")
+    )
+
+
+def reserves(*, chain: SolanaChain, custodian: AlpacaCustodian, now: datetime) -> list[Reserves]:
+    """Every minted token's reserves, read from all three at once.
+
+    A party that does not answer leaves None; it never raises.
+    """
+    # The ledger is read between the two outside counts and named with them: a mint
+    # or burn that becomes final meanwhile is a line of its own, not a break.
+    held = _custodian_shares(custodian, now)
+    tokens = Asset.objects.filter(kind=AssetKind.TOKEN).exclude(mint_address="")
+    return [_reserves_of(token, held, chain, now) for token in tokens.order_by("code")]
+
+
+def usdc_on_chain(*, chain: SolanaChain, accounts: Sequence[str], mint: str) -> int | None:
+    """What our token accounts hold at a final slot; None when the chain is silent."""
+    total = 0
+    try:
+        for start in range(0, len(accounts), 100):
+            _, units = chain.token_units(accounts[start : start + 100], mint)
+            total += sum(each or 0 for each in units)
+    except (GatewayUnavailable, ChainError):
+        return None
+    return total
+
+
+# --- inside ---------------------------------------------------------------------
+
+
+def _custodian_shares(custodian: AlpacaCustodian, now: datetime) -> Mapping[str, Shares] | None:
+    try:
+        return custodian.shares(now=now)
+    except (GatewayUnavailable, CustodianRefused):
+        return None
+
+
+def _reserves_of(
+    token: Asset, held: Mapping[str, Shares] | None, chain: SolanaChain, now: datetime
+) -> Reserves:
+    assert token.instrument is not None
+    share = Asset.objects.get(instrument_id=token.instrument_id, kind=AssetKind.SHARE)
+    shares = None if held is None else held.get(token.instrument.ticker, Shares(0, 0))
+    slot, supply = _supply(token, chain)
+    investors, inventory = _owed(token)
+    burning_tokens, burning_shares = _burning(token)
+    required = None if supply is None else _required(token, share, supply)
+    found = Reserves(
+        asset=token,
+        as_of=now,
+        custodian_settled_units=None if shares is None else shares.settled_units,
+        custodian_unsettled_units=None if shares is None else shares.unsettled_units,
+        chain_supply_units=supply,
+        chain_slot=slot,
+        investor_units=investors,
+        inventory_units=inventory,
+        minting_units=_minting(token),
+        burning_units=burning_tokens,
+        burning_share_units=burning_shares,
+        ledger_settled_units=-_posted(share, Purpose.CUSTODIAN_SETTLED),
+        ledger_unsettled_units=-_posted(share, Purpose.CUSTODIAN_BOUGHT),
+        required_share_units=required,
+    )
+    return replace(found, findings=tuple(_breaks(found)))
+
+
+def _breaks(found: Reserves) -> list[str]:
+    """Each difference that nothing under way explains, as a sentence."""
+    code, breaks = found.asset.code, []
+    settled, unsettled = found.custodian_settled_units, found.custodian_unsettled_units
+    if settled is not None and found.required_share_units is not None:
+        # Tokens whose shares are sold already still circulate until their burn is final.
+        missing = found.required_share_units - settled - found.burning_share_units
+        if missing > 0:
+            breaks.append(f"{code}: {missing} share units are missing at the custodian.")
+    if settled is not None and unsettled is not None:
+        total = settled + unsettled + found.burning_share_units
+        booked = found.ledger_settled_units + found.ledger_unsettled_units
+        if total != booked and not _has_unbooked_fills(found.asset):
+            breaks.append(f"{code}: the custodian holds {total} share units, the ledger {booked}.")
+    owed = found.investor_units + found.inventory_units
+    supply = found.chain_supply_units
+    if supply is not None and not (
+        owed - found.burning_units <= supply <= owed + found.minting_units
+    ):
+        breaks.append(f"{code}: {supply} token units circulate, {owed} are owed.")
+    return breaks
+
+
+def _supply(token: Asset, chain: SolanaChain) -> tuple[int | None, int | None]:
+    try:
+        return chain.supply(token.mint_address)
+    except (GatewayUnavailable, ChainError):
+        return None, None
+
+
+def _owed(token: Asset) -> tuple[int, int]:
+    """(units of investors wherever they lie, units in the house's inventory)."""
+    accounts = LedgerAccount.objects.filter(asset=token).exclude(purpose=Purpose.CHAIN)
+    inventory = accounts.filter(purpose=Purpose.INVENTORY).aggregate(units=Sum("posted_units"))
+    everything = accounts.aggregate(units=Sum("posted_units"))
+    house = int(inventory["units"] or 0)
+    return int(everything["units"] or 0) - house, house
+
+
+def _minting(token: Asset) -> int:
+    """Tokens that are or may be on the chain and are not booked."""
+    rows = MintRequest.objects.filter(asset=token, state="minting")
+    return int(rows.aggregate(units=Sum("token_units"))["units"] or 0)
+
+
+def _burning(token: Asset) -> tuple[int, int]:
+    """(tokens, shares) sold at the custodian and not yet booked as burned."""
+    sold = Redemption.objects.filter(
+        Q(state=RedemptionState.SOLD)
+        | Q(
+            state__in=[RedemptionState.HELD, RedemptionState.SUBMITTED],
+            order__state__in=["filled", "settled"],
+        ),
+        asset=token,
+    )
+    sums = sold.aggregate(tokens=Sum("units"), shares=Sum("share_units"))
+    return int(sums["tokens"] or 0), int(sums["shares"] or 0)
+
+
+def _has_unbooked_fills(token: Asset) -> bool:
+    """Whether an order is at the custodian: it may have filled and not been booked yet."""
+    return CustodianOrder.objects.filter(
+        asset__instrument_id=token.instrument_id, state__in=["new", "submitted"]
+    ).exists()
+
+
+def _required(token: Asset, share: Asset, supply: int) -> int:
+    scaled = supply * int(token.multiplier_e18) * 10**share.decimals
+    return ceil_div(scaled, ONE_E18 * 10**token.decimals)
+
+
+def _posted(asset: Asset, purpose: Purpose) -> int:
+    account = LedgerAccount.objects.filter(owner=None, asset=asset, purpose=purpose).first()
+    return account.posted_units if account else 0

@@ -1,0 +1,115 @@
+"""What the worker does for custody: each task makes one call over rows.
+
+A party that is silent costs nothing but time: the row keeps its state and the
+next beat asks again. Nothing here is lost with a message.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from celery import shared_task
+
+from custody import operations, pool_transfers
+from custody.gateways import chain_keys
+from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.custodian import AlpacaCustodian, CustodianRefused
+from kernel import clock
+from kernel.gateways import GatewayUnavailable
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 3.0
+ATTEST_SECONDS = 300.0
+
+
+def _every(name: str, seconds: float) -> dict[str, Any]:
+    # One that waited longer than its interval is dropped: the next does its work.
+    return {"task": name, "schedule": seconds, "options": {"expires": max(seconds, 10.0)}}
+
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    name: _every(name, seconds)
+    for name, seconds in {
+        "custody.watch_deposits": SWEEP_SECONDS,
+        "custody.sweep_chain": SWEEP_SECONDS,
+        "custody.sweep_orders": SWEEP_SECONDS,
+        "custody.sweep_pool_transfers": SWEEP_SECONDS,
+        "custody.attest_reserves": ATTEST_SECONDS,
+    }.items()
+}
+
+
+def _patiently(task: Callable[..., None]) -> Callable[..., None]:
+    """Log an outside party's silence instead of failing: the next beat comes soon."""
+
+    @wraps(task)
+    def run(**kwargs: object) -> None:
+        try:
+            task(**kwargs)
+        except (GatewayUnavailable, ChainError, CustodianRefused) as failure:
+            logger.warning("%s: %s", task.__name__, failure)
+
+    return run
+
+
+@shared_task(name="custody.watch_deposits", ignore_result=True)
+@_patiently
+def watch_deposits(**kwargs: object) -> None:
+    """Note what arrived, credit what is final."""
+    with _chain() as chain:
+        operations.watch_deposits(chain=chain, now=clock.now())
+        operations.credit_deposits(chain=chain, now=clock.now())
+
+
+@shared_task(name="custody.sweep_chain", ignore_result=True)
+@_patiently
+def sweep_chain(**kwargs: object) -> None:
+    """Take mints, redemptions and their transactions one step on."""
+    keys = chain_keys.from_settings()
+    with _chain() as chain:
+        operations.sweep_mints(chain=chain, keys=keys, now=clock.now())
+        operations.sweep_redemptions(chain=chain, keys=keys, now=clock.now())
+        operations.sweep_transactions(chain=chain, now=clock.now())
+
+
+@shared_task(name="custody.sweep_orders", ignore_result=True)
+@_patiently
+def sweep_orders(**kwargs: object) -> None:
+    """Send orders to the custodian, book fills and settlements."""
+    with _custodian() as custodian:
+        operations.sweep_orders(custodian=custodian, now=clock.now())
+
+
+@shared_task(name="custody.sweep_pool_transfers", ignore_result=True)
+def sweep_pool_transfers(**kwargs: object) -> None:
+    """Take back to main what the engine gave up."""
+    pool_transfers.sweep_out(now=clock.now())
+
+
+@shared_task(name="custody.attest_reserves", ignore_result=True)
+@_patiently
+def attest_reserves(**kwargs: object) -> None:
+    """Write down what all three parties say of every token."""
+    with _chain() as chain, _custodian() as custodian:
+        operations.attest_reserves(chain=chain, custodian=custodian, now=clock.now())
+
+
+@contextmanager
+def _chain() -> Iterator[SolanaChain]:
+    chain = SolanaChain.from_settings()
+    try:
+        yield chain
+    finally:
+        chain.close()
+
+
+@contextmanager
+def _custodian() -> Iterator[AlpacaCustodian]:
+    custodian = AlpacaCustodian.from_settings()
+    try:
+        yield custodian
+    finally:
+        custodian.close()
