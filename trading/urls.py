@@ -14,6 +14,11 @@ urlpatterns = [
     path("buy/<slug:symbol>/confirm/", buy.confirm, name="buy_confirm"),
     path("orders/<uuid:order_id>/", trade.order, name="order"),
     path("orders/<uuid:order_id>/cancel/", trade.cancel, name="cancel_order"),
+    path(
+        "orders/by-client-id/<str:client_order_id>/",
+        trade.order_by_client_id,
+        name="order_by_client_id",
+    ),
     path("portfolio/", portfolio.portfolio, name="portfolio"),
     path("activity/", activity.activity, name="activity"),
     path("activity/export.csv", activity.export, name="activity_export"),

@@ -7,6 +7,7 @@ import { toast } from "./toast.js";
 import { showLocalTimes } from "./times.js";
 import { ticket } from "./ticket.js";
 import { countdown } from "./countdown.js";
+import { watchConnection } from "./socket.js";
 
 const WIDGETS = {
   "[data-chart]": () => import("./chart.js"),
@@ -93,6 +94,14 @@ document.addEventListener("click", (event) => {
   });
 });
 document.addEventListener("htmx:afterSwap", (event) => showLocalTimes(event.target));
+
+// Shown only after a break: a page that was never connected has nothing to lose.
+let wasConnected = false;
+watchConnection((isConnected) => {
+  wasConnected = wasConnected || isConnected;
+  const banner = document.querySelector("[data-connection]");
+  if (banner) banner.hidden = isConnected || !wasConnected;
+});
 
 showLocalTimes(document);
 Alpine.data("ticket", ticket);

@@ -29,8 +29,9 @@ function deliver(message) {
     resolve(message);
     return;
   }
-  const handlers = subscriptions.get(keyOf(message.channel, message.listing));
-  if (handlers) handlers.forEach((handle) => handle(message));
+  for (const key of [keyOf(message.channel, message.listing), keyOf(message.channel, "*")]) {
+    subscriptions.get(key)?.forEach((handle) => handle(message));
+  }
 }
 
 function connect() {

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.queries import get_investor_for
 from kernel import clock
-from trading import pages
+from trading import offering, pages
 
 KINDS = {"": "All", "stock": "Stocks", "etf": "ETFs"}
 
@@ -17,7 +17,7 @@ KINDS = {"": "All", "stock": "Stocks", "etf": "ETFs"}
 def country_of(request: HttpRequest) -> str | None:
     """The reader's country of residence, or None while we do not know it."""
     investor = get_investor_for(request.user)
-    return investor.residence_country or None if investor else None
+    return offering.country_of(investor_id=investor.pk if investor else None)
 
 
 @login_not_required

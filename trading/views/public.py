@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from custody.operations.redemption import fee_e6
 from kernel import clock
 from trading import queries
 from trading.views.markets import country_of
@@ -18,5 +19,6 @@ def fees(request: HttpRequest) -> HttpResponse:
     context = {
         "rates": [{"maker": maker, "taker": taker} for maker, taker in rates],
         "minimum": min((each.min_cash_units for each in listings), default=None),
+        "redemption_fee_e6": fee_e6(),
     }
     return render(request, "trading/fees.html", context)

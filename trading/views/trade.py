@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Investor
@@ -18,6 +19,7 @@ from trading import order_entry, pages, queries
 from trading.commands import CancelOrder, PlaceOrder
 from trading.forms import TicketForm
 from trading.gate import STATE_WORDS, find_gate
+from trading.queries.orders import find_order
 from trading.views.markets import country_of
 
 LEVELS_SHOWN = 12
@@ -163,3 +165,14 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
     }
     return render(request, "trading/order.html", context)
 
+
+
+@require_safe
+def order_by_client_id(request: HttpRequest, client_order_id: str) -> JsonResponse:
+    """Where an order is that the page sent and got no answer about.
+
+    :raises NotFound: it is not there (yet).
+    """
+    investor = require_investor(request)
+    found = find_order(investor_id=investor.pk, client_order_id=client_order_id)
+    return JsonResponse({"url": reverse("order", args=[found.id]), "status": found.status})

@@ -76,6 +76,21 @@ def price_short(units: int | None) -> str:
     return grouped(format_units(int(units) // step, 2, places_min=2))
 
 
+UNAVAILABLE = "unavailable"
+
+
+@register.filter
+def shares(units: int | None) -> str:
+    """Shares at the custodian (9 decimals); a count that failed is not a zero."""
+    return UNAVAILABLE if units is None else grouped(format_units(units, 9))
+
+
+@register.filter
+def tokens(units: int | None) -> str:
+    """Tokens (8 decimals); a count that failed is not a zero."""
+    return UNAVAILABLE if units is None else grouped(format_units(units, 8))
+
+
 @register.filter
 def parts_per_million(rate: int | None) -> str:
     """A fee rate in parts per million, as per cent."""
