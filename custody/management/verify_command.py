@@ -11,6 +11,8 @@ from custody.verification.run import Report
 class VerifyCommand(BaseCommand):
     """A command that prints a report; `--json` for programs."""
 
+    requires_system_checks: list[str] = []
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="One JSON object on stdout.")
 

@@ -14,6 +14,7 @@ from custody.verification.history_checks import history_rules_are_in_force
 from custody.verification.ledger_checks import LEDGER_CHECKS
 from custody.verification.registry import Difference, list_checks
 from custody.verification.seal_checks import read_heads, seals_hold
+from custody.verification.transfer_checks import transit_is_on_the_way
 
 # Enough to see what happened; a broken table would fill the screen.
 DIFFERENCES_PER_CHECK_MAX = 100
@@ -44,7 +45,7 @@ def verify_ledger() -> Report:
     with snapshot(), connection.cursor() as cursor:
         report = Report(_count(["custody_ledgeraccount", "custody_journalentry"]))
         report.counted["postings"] = _count(["custody_posting"])["custody_posting"]
-        for check in [*LEDGER_CHECKS, *list_checks()]:
+        for check in [*LEDGER_CHECKS, transit_is_on_the_way, *list_checks()]:
             report.differences += _some(iter(check(cursor)))
         report.differences += _some(seals_hold(SealChain.LEDGER, heads))
     return report

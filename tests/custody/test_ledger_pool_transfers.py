@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from custody import ledger, pool_transfers
 from custody.models import PoolTransfer
 from custody.models.pool_transfers import Direction, PoolTransferState
+from custody.verification.transfer_checks import transit_is_on_the_way
 from tests.ledger_stories import NOON, POOL, Books
 
 
@@ -14,6 +15,11 @@ def books(db: None) -> Books:
     books = Books()
     books.give("alice main USDC", "100")
     return books
+
+
+def transit_differences() -> list[str]:
+    with connection.cursor() as cursor:
+        return [str(difference) for difference in transit_is_on_the_way(cursor)]
 
 
 def request(books: Books, direction: str, units: int, key: str = "k") -> PoolTransfer:
@@ -50,9 +56,11 @@ def test_units_in_wait_in_transit_until_the_engine_takes_them(books: Books) -> N
     transfer = request(books, "in", 60_000_000)
     assert (books["alice main USDC"], books["transit USDC"]) == ("40", "60")
     assert pool_transfers.sweep_out(now=NOON) == 0
+    assert transit_differences() == []
 
     answer(books, transfer, PoolTransferState.DONE)
 
+    assert transit_differences() == []
     assert (books["transit USDC"], books["alice trading USDC"]) == ("0", "60")
     assert pool_transfers.sweep_out(now=NOON) == 0
 
@@ -60,8 +68,10 @@ def test_units_in_wait_in_transit_until_the_engine_takes_them(books: Books) -> N
 def test_units_that_the_engine_refuses_come_back(books: Books) -> None:
     transfer = request(books, "in", 60_000_000)
     answer(books, transfer, PoolTransferState.REFUSED)
+    assert transit_differences() == []
 
     assert pool_transfers.sweep_out(now=NOON) == 1
+    assert transit_differences() == []
     assert pool_transfers.sweep_out(now=NOON) == 0
 
     assert (books["alice main USDC"], books["transit USDC"]) == ("100", "0")
@@ -75,6 +85,7 @@ def test_units_out_reach_main_once_the_engine_gave_them_up(books: Books) -> None
     assert books["alice trading USDC"] == "60"
 
     answer(books, transfer, PoolTransferState.DONE)
+    assert transit_differences() == []
     assert pool_transfers.sweep_out(now=NOON) == 1
     assert pool_transfers.sweep_out(now=NOON) == 0
 
@@ -104,3 +115,10 @@ def test_more_than_is_available_in_main_is_refused_and_leaves_no_row(books: Book
 
     assert PoolTransfer.objects.count() == 0
     assert books["alice main USDC"] == "100"
+
+
+def test_units_in_transit_that_nobody_sent_are_a_difference(books: Books) -> None:
+    books.book("lost", {"alice main USDC": "-1", "transit USDC": "+1"})
+
+    (difference,) = transit_differences()
+    assert difference.endswith("expected 0 units sent, found 1000000")

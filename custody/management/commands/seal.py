@@ -14,6 +14,8 @@ INTERVAL_SECONDS = 1.0
 
 
 class Command(BaseCommand):
+    # Without the checks no page is imported: the process stays small and starts quickly.
+    requires_system_checks: list[str] = []
     help = "Seal what was written since the last seal, once a second."
 
     def add_arguments(self, parser: CommandParser) -> None:
