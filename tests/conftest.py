@@ -3,6 +3,8 @@
     db               the worker's database as the application's role, rolled back
     cloned_database  a fresh clone for tests that commit or use threads and processes
     valkey_url       the worker's empty Valkey
+    sandbox          the sandbox's chain, custodian, KYC provider and prices; `.url("chain")`
+    live_bourse      web and engine on a cloned database beside the sandbox; `.web`
 
 The servers are real and start with the first test that asks (tests/servers.py).
 """
@@ -34,6 +36,7 @@ from django.db import connections  # noqa: E402
 
 from bourse.supervisor.postgres import APP_ROLE, OWNER_ROLE  # noqa: E402
 from bourse.supervisor.valkey import Valkey  # noqa: E402
+from tests import live  # noqa: E402
 
 _valkey: list[Valkey] = []
 
@@ -110,6 +113,25 @@ def cloned_database(
             monkeypatch.setitem(connections[alias].settings_dict, "NAME", name)
         yield app_url
         _close_connections()
+
+
+@pytest.fixture(scope="session")
+def sandbox(valkey: Valkey) -> Iterator[live.Processes]:
+    """The four outside parties, once a worker; settings find them by the run file."""
+    processes = live.start_sandbox()
+    yield processes
+    processes.stop()
+    for reservation in processes.addresses.ports.values():
+        reservation.close()
+
+
+@pytest.fixture
+def live_bourse(sandbox: live.Processes, cloned_database: str) -> Iterator[live.Processes]:
+    """Web and engine as processes, on this test's database."""
+    processes = live.Processes(sandbox.addresses, sandbox.logs)
+    processes.start("web", "engine")
+    yield processes
+    processes.stop()
 
 
 def _close_connections() -> None:

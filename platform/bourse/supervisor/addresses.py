@@ -68,6 +68,10 @@ class Addresses:
         # Passkeys refuse an address; they want a name.
         return f"http://localhost:{self.port('web')}"
 
+    def key_file(self, name: str) -> Path:
+        """Where the demo keeps the API key of one of its traders."""
+        return self.var / "keys" / f"{name}.json"
+
     def postgres(self) -> Postgres:
         return Postgres(self.var / "postgres", self.port("postgres"), POSTGRES_SETTINGS)
 

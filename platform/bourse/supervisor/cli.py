@@ -27,7 +27,7 @@ from bourse.supervisor.orphans import Orphanage
 from bourse.supervisor.overseer import Overseer, Part, Stopped
 from bourse.supervisor.postgres import ensure_database, ensure_roles
 
-LAST = "market-maker"  # it trades with the others
+LAST = "market-maker"  # it trades with the others, once the demo has given it a key
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +99,8 @@ def start_all(overseer: Overseer, addresses: Addresses, chosen: list[Part], *, d
     if demo:
         _load_demo(overseer, addresses)
     _start(overseer, rest)
-    _start(overseer, [part for part in chosen if part.name == LAST])
+    if addresses.key_file(LAST).exists():
+        _start(overseer, [part for part in chosen if part.name == LAST])
     write_run_file(addresses)
     _greet(addresses, chosen, time.monotonic() - since)
 
@@ -152,7 +153,7 @@ def _load_demo(overseer: Overseer, addresses: Addresses) -> None:
 
 
 def _greet(addresses: Addresses, chosen: list[Part], took: float) -> None:
-    say(f"ready after {took:.0f} s: {len(chosen)} parts run, logs in {addresses.var / 'logs'}")
+    say(f"ready after {took:.0f} s, logs in {addresses.var / 'logs'}")
     if not any(part.name == "web" for part in chosen):
         return
     say("")

@@ -155,7 +155,15 @@ class Overseer:
             if child.process.poll() is None:
                 say(child.part.name)
                 self._end(child)
+        for child in self.children.values():
+            self._drain(child)
         self.children.clear()
+
+    def close(self) -> None:
+        """Give the descriptors back; for those who make more than one in a process."""
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def _spawn(self, part: Part) -> Child:
         part.prepare()

@@ -23,13 +23,20 @@ SETTLED_SECONDS = 2.0
 SERVERS = frozenset({"postgres", "valkey"})
 # A sandbox party gets these and its own secrets, never a database's password.
 PUBLIC = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "PYTHONUNBUFFERED")
-PARTY_SETTINGS: dict[str, tuple[str, ...]] = {
-    "chain": (),
-    "custodian": ("CUSTODIAN_KEY", "CUSTODIAN_SECRET", "PRICES_URL"),
-    "kyc": ("KYC_PROVIDER_TOKEN", "KYC_PROVIDER_SECRET", "KYC_WEBHOOK_SECRET"),
-    "prices": (),
-    "market-maker": ("PRICES_URL", "BOURSE_WEB_URL"),
+# By the name under which the party reads it, the setting that it shares with us.
+PARTY_SETTINGS: dict[str, dict[str, str]] = {
+    "chain": {},
+    "custodian": {
+        "SANDBOX_CUSTODIAN_KEY": "CUSTODIAN_KEY",
+        "SANDBOX_SECRET": "CUSTODIAN_SECRET",
+    },
+    "kyc": {
+        name: name for name in ("KYC_PROVIDER_TOKEN", "KYC_PROVIDER_SECRET", "KYC_WEBHOOK_SECRET")
+    },
+    "prices": {},
+    "market-maker": {},
 }
+CALENDAR = BASE_DIR / "platform" / "reference" / "data" / "xnys.csv"
 
 
 def all_parts(addresses: Addresses) -> list[Part]:
@@ -73,7 +80,7 @@ def _postgres(addresses: Addresses) -> Part:
         name="postgres",
         prepare=postgres.prepare,
         start=postgres.start,
-        is_ready=lambda: _answers(postgres.admin_url()),
+        is_ready=postgres.is_ready,
         stop_signal=signal.SIGINT,
         kill_signal=signal.SIGQUIT,
     )
@@ -89,11 +96,20 @@ def _valkey(addresses: Addresses) -> Part:
 def _party(name: str, addresses: Addresses) -> Part:
     state = addresses.var / "sandbox" / name
     argv = ["-m", f"sandbox.{name}", "--port", str(addresses.port(name)), "--state", str(state)]
-    if name == "kyc":
-        argv += ["--webhook-url", f"http://{LOOPBACK}:{addresses.port('web')}/webhooks/kyc/"]
     url = f"{addresses.party_url(name)}/sandbox/health"
-    part = _python(name, addresses, argv, lambda: _is_ok(url), frozenset())
-    return part
+    return _python(
+        name, addresses, argv + _party_options(name, addresses), lambda: _is_ok(url), frozenset()
+    )
+
+
+def _party_options(name: str, addresses: Addresses) -> list[str]:
+    if name == "kyc":
+        web = f"http://{LOOPBACK}:{addresses.port('web')}"
+        return ["--webhook-url", f"{web}/webhooks/kyc/"]
+    if name == "custodian":
+        prices = addresses.environment.prices_url or addresses.party_url("prices")
+        return ["--calendar", str(CALENDAR), "--prices", prices]
+    return []
 
 
 def _web(addresses: Addresses) -> Part:
@@ -119,10 +135,10 @@ def _sealer(addresses: Addresses) -> Part:
 
 
 def _market_maker(addresses: Addresses) -> Part:
-    key_file = addresses.var / "secrets.json"
-    argv = ["-m", "sandbox.market_maker", "--web", addresses.web_url, "--key-file", str(key_file)]
-    needs = frozenset({"web", "engine", "prices"})
-    return _settling("market-maker", addresses, argv, needs)
+    argv = ["-m", "sandbox.market_maker", "--web", addresses.web_url]
+    argv += ["--key-file", str(addresses.key_file("market-maker"))]
+    argv += ["--taker-key-file", str(addresses.key_file("taker"))]
+    return _settling("market-maker", addresses, argv, frozenset({"web", "engine", "prices"}))
 
 
 def _settling(
@@ -150,9 +166,10 @@ def _python(
     return Part(name=name, start=start, is_ready=is_ready, needs=needs)
 
 
-def _public(environment: Mapping[str, str], more: tuple[str, ...]) -> dict[str, str]:
-    wanted = (*PUBLIC, "BOURSE_ENV", "BOURSE_CLOCK", "BOURSE_VAR_DIR", *more)
-    return {name: environment[name] for name in wanted if name in environment}
+def _public(environment: Mapping[str, str], shared: Mapping[str, str]) -> dict[str, str]:
+    wanted = (*PUBLIC, "BOURSE_ENV", "BOURSE_CLOCK", "BOURSE_VAR_DIR")
+    found = {name: environment[name] for name in wanted if name in environment}
+    return found | {theirs: environment[ours] for theirs, ours in shared.items()}
 
 
 def _absent(name: str) -> Part:
@@ -174,14 +191,6 @@ def _is_ok(url: str) -> bool:
             return bool(answer.status == 200)
     except (URLError, OSError):
         return False
-
-
-def _answers(url: str) -> bool:
-    try:
-        psycopg.connect(url, connect_timeout=int(PROBE_SECONDS)).close()
-    except psycopg.OperationalError:
-        return False
-    return True
 
 
 class _Settling:

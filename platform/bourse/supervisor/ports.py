@@ -8,23 +8,28 @@ LOOPBACK = "127.0.0.1"
 
 
 class Reservation:
-    """A port that is bound but not listened on, so nobody else is given it.
+    """A port that is bound but not listened on, so the system gives it to nobody else.
 
-    Servers bind with SO_REUSEADDR, which Linux allows beside such a socket.
+    Servers bind with SO_REUSEADDR, which Linux allows beside such a socket, and
+    alas allows another supervisor's reservation too. So the port's name is also
+    taken as an abstract socket, of which there can be one; both go with us.
     """
 
     def __init__(self, port: int = 0) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((LOOPBACK, port))
+            self.port: int = self._socket.getsockname()[1]
+            self._name.bind(f"\0bourse-port-{self.port}")
         except OSError:
-            self._socket.close()
+            self.close()
             raise
-        self.port: int = self._socket.getsockname()[1]
 
     def close(self) -> None:
         self._socket.close()
+        self._name.close()
 
 
 def reserve_stable(names: list[str], file: Path) -> dict[str, Reservation]:

@@ -109,13 +109,24 @@ class Postgres:
         """
         deadline = time.monotonic() + READY_TIMEOUT_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
-            try:
-                psycopg.connect(self.admin_url(), connect_timeout=2).close()
-            except psycopg.OperationalError:
-                time.sleep(0.02)
-            else:
+            if self.is_ready():
                 return
+            time.sleep(0.02)
         raise CannotStart(f"PostgreSQL on port {self.port} did not become ready.")
+
+    def is_ready(self) -> bool:
+        """True once it says so in its pid file and takes a connection."""
+        try:
+            status = (self.data / "postmaster.pid").read_text().splitlines()[7].strip()
+        except (FileNotFoundError, IndexError):
+            return False
+        if status != "ready":
+            return False  # a connection now would only be refused, and logged
+        try:
+            psycopg.connect(self.admin_url(), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _initialize(self) -> None:
         """Build the cluster aside and rename it, so a killed initdb leaves no half of one."""

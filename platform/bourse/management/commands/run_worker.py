@@ -24,6 +24,8 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=4)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # Root in the demo's container; our supervisor starts it as whoever it is.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
         app.finalize()
         service = beat.Service(app, scheduler_cls=beat.Scheduler)
         thread = threading.Thread(target=service.start, name="beat", daemon=True)
@@ -36,8 +38,6 @@ class Command(BaseCommand):
             without_mingle=True,
             without_heartbeat=True,
         )
-        # Root in the demo's container; our supervisor starts it as whoever it is.
-        warnings.filterwarnings("ignore", category=SecurityWarning)
         thread.start()
         worker.start()
         service.stop(wait=False)
