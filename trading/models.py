@@ -12,6 +12,7 @@ its quote; a price is quote base units per whole token, a multiple of the tick.
 
 from enum import StrEnum
 
+import pghistory
 from django.db import models
 from django.db.models import F, Q
 
@@ -39,6 +40,7 @@ class Pool(models.Model):
         return f"pool {self.pk}"
 
 
+@pghistory.track()
 class Listing(models.Model):
     """An asset with trading rules: which quote, tick, lot, fees, state."""
 
@@ -63,6 +65,7 @@ class Listing(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        permissions = [("set_listing_state", "May halt listings and change their state")]
         constraints = [
             models.UniqueConstraint(fields=["asset", "quote"], name="listing_once_per_pair"),
             models.CheckConstraint(
@@ -97,6 +100,7 @@ class Listing(models.Model):
         return self.wsname
 
 
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class ListingCountryBlock(models.Model):
     """A country where a listing is not offered, in any interface."""
 
