@@ -106,7 +106,7 @@ async def cancel(
     :raises OutcomeUnknown: no answer came in time.
     """
     try:
-        return await _client().send(command, command.order_id or command.id, timeout_seconds)
+        return await _send_cancel(command, timeout_seconds)
     except engine_pool.OrderUnknown:
         closed = await sync_to_async(_find_closed)(command)
         raise engine_pool.OrderNotOpen(status=closed.status) from None
@@ -127,12 +127,21 @@ def place_sync(command: PlaceOrder) -> OrderView:
 
 def cancel_sync(command: CancelOrder) -> OrderView:
     """`cancel` for code without an event loop."""
-    return _in_background(cancel(command))
+    try:
+        return _in_background(_send_cancel(command, COMMAND_TIMEOUT_SECONDS))
+    except engine_pool.OrderUnknown:
+        # Read here: the background loop would ask for this very thread, which waits for it.
+        closed = _find_closed(command)
+        raise engine_pool.OrderNotOpen(status=closed.status) from None
 
 
 def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
     """`get_order` for code without an event loop."""
     return _get_order(investor_id, order_id)
+
+
+async def _send_cancel(command: CancelOrder, timeout_seconds: float) -> OrderView:
+    return await _client().send(command, command.order_id or command.id, timeout_seconds)
 
 
 def _get_order(investor_id: int, order_id: UUID) -> OrderView:
