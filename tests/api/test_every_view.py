@@ -36,8 +36,10 @@ def test_it_names_its_permissions(pattern: URLPattern) -> None:
 
     assert own
     assert Nobody not in own
-    assert "permission_classes" in vars(view_class(pattern)) or "docs" in str(pattern.pattern) or (
-        "schema" in str(pattern.pattern)
+    assert (
+        "permission_classes" in vars(view_class(pattern))
+        or "docs" in str(pattern.pattern)
+        or ("schema" in str(pattern.pattern))
     )
 
 
