@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts import queries
 from accounts.models import Consent, EligibilitySnapshot, Investor, Restriction
 from accounts.states import KycStatus
-from reference.models import CountryRule
+from reference.queries import is_country_offered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,16 @@ def decide(facts: Facts) -> tuple[bool, bool, str]:
     return True, True, ""
 
 
-def is_country_served(country: str) -> bool:
-    """Fail closed: a country without a rule is not served."""
-    return CountryRule.objects.filter(country=country, status="allowed").exists()
+def list_outdated_countries() -> list[str]:
+    """Countries whose rule is no longer the one in the newest snapshots of their investors."""
+    newest = EligibilitySnapshot.objects.order_by("investor_id", "-version").distinct("investor_id")
+    used = (
+        EligibilitySnapshot.objects.filter(id__in=newest.values("id"))
+        .exclude(facts__is_house=True)
+        .values_list("country", "facts__country_is_served")
+        .distinct()
+    )
+    return sorted({country for country, served in used if served != is_country_offered(country)})
 
 
 def _gather(investor: Investor) -> Facts:
@@ -80,7 +87,7 @@ def _gather(investor: Investor) -> Facts:
         was_approved=investor.first_approved_at is not None,
         is_house=investor.is_house,
         country=investor.residence_country,
-        country_is_served=investor.is_house or is_country_served(investor.residence_country),
+        country_is_served=investor.is_house or is_country_offered(investor.residence_country),
         restrictions=[f"{row.kind}:{row.reason_code}" for row in open_restrictions],
     )
 
@@ -93,15 +100,3 @@ def _accepted(investor_id: int) -> dict[str, int]:
     for subject, version in rows:
         accepted[subject] = max(version, accepted.get(subject, 0))
     return accepted
-
-
-def list_outdated_countries() -> list[str]:
-    """Countries whose rule is no longer the one in the newest snapshots of their investors."""
-    newest = EligibilitySnapshot.objects.order_by("investor_id", "-version").distinct("investor_id")
-    used = (
-        EligibilitySnapshot.objects.filter(id__in=newest.values("id"))
-        .exclude(facts__is_house=True)
-        .values_list("country", "facts__country_is_served")
-        .distinct()
-    )
-    return sorted({country for country, served in used if served != is_country_served(country)})

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from accounts.models import KycCase, KycDocument
-from reference.models import CountryRule
+from kernel.refusals import NotFound
+from reference.queries import get_country_rule
+from reference.states import CountryStatus
 
 # Citizens may live where we serve, but sanctions reach them: an officer looks.
 NATIONALITIES_REVIEWED = frozenset({"IR", "KP", "SY", "CU"})
@@ -42,9 +44,9 @@ def judge(case: KycCase, *, document_countries: Iterable[str] = ()) -> Verdict:
     if why:
         message = US_PERSON_MESSAGE.format(why=why)
         return Verdict(is_refused=True, reason_code="us_person", message=message)
-    rule = CountryRule.objects.filter(country=case.residence_country).first()
-    if rule is None or rule.status != "allowed":
-        return Verdict(is_refused=True, reason_code="country_not_served", message=_not_served(rule))
+    why = _not_served(case.residence_country)
+    if why:
+        return Verdict(is_refused=True, reason_code="country_not_served", message=why)
     return _needs_review(case)
 
 
@@ -61,9 +63,14 @@ def _us_person(case: KycCase, document_countries: set[str]) -> str:
     return ""
 
 
-def _not_served(rule: CountryRule | None) -> str:
-    if rule is None:
+def _not_served(country: str) -> str:
+    """Why nobody who lives there is served; "" when they are. Without a rule, nobody is."""
+    try:
+        rule = get_country_rule(country)
+    except NotFound:
         return "We do not serve people who live in your country."
+    if rule.status == CountryStatus.ALLOWED:
+        return ""
     return f"We do not serve people who live in {rule.name}. {rule.reason}".strip()
 
 

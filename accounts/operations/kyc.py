@@ -244,7 +244,12 @@ def _check_countries(form: Form) -> None:
 
 
 def _check_country(country: str) -> None:
-    if len(country) != 2 or pycountry.countries.get(alpha_2=country) is None:
+    # pycountry itself would take small letters.
+    if (
+        len(country) != 2
+        or not country.isupper()
+        or pycountry.countries.get(alpha_2=country) is None
+    ):
         raise UnknownCountry
 
 
