@@ -195,7 +195,7 @@ class MarketMaker:
         """An order that ended without us asking was taken: quote again."""
         if message.get("channel") != "orders":
             return
-        for order in orders_in(message):
+        for order in message["orders"]:
             symbol = self._listing_of.get(order["id"])
             if symbol is not None and order["status"] != "open":
                 self._forget(order["id"])
@@ -278,13 +278,6 @@ def is_overweight(listing: Message, funds: Funds, listings: Iterable[Message]) -
     values = {each["symbol"]: _value(each, funds) for each in listings}
     everything = funds.total.get(CASH, 0) + sum(values.values())
     return values[listing["symbol"]] * len(values) > everything * INVENTORY_SHARE_MAX
-
-
-def orders_in(message: Message) -> list[Message]:
-    """The orders of a snapshot or an update."""
-    if "orders" in message:
-        return list(message["orders"])
-    return [message["order"]] if "order" in message else []
 
 
 def _value(listing: Message, funds: Funds) -> int:

@@ -23,6 +23,9 @@ from websockets.asyncio.client import ClientConnection
 HTTP_TIMEOUT_SECONDS = 10
 ANSWER_TIMEOUT_SECONDS = 15
 MESSAGE_BYTES_MAX = 4 * 1024 * 1024
+# The platform closes sockets that send more than 200 messages a second for long.
+MESSAGES_PER_SECOND = 150.0
+MESSAGES_AT_ONCE = 600.0
 SOCKET_PATH = "/ws/v1"
 
 Message = dict[str, Any]
@@ -54,6 +57,22 @@ class Key:
         payload = f"{timestamp}\n{nonce}\n{method}\n{target}\n".encode() + body
         signature = hmac.digest(base64.b64decode(self.secret), payload, "sha256").hex()
         return {"timestamp": timestamp, "nonce": str(nonce), "signature": signature}
+
+
+class Pace:
+    """Lets a burst through and then no more than MESSAGES_PER_SECOND."""
+
+    def __init__(self) -> None:
+        self._left = MESSAGES_AT_ONCE
+        self._seen = time.monotonic()
+
+    async def wait(self) -> None:
+        """Return when the next message may be sent."""
+        at = time.monotonic()
+        refilled = self._left + (at - self._seen) * MESSAGES_PER_SECOND
+        self._left, self._seen = min(refilled, MESSAGES_AT_ONCE) - 1, at
+        if self._left < 0:
+            await asyncio.sleep(-self._left / MESSAGES_PER_SECOND)
 
 
 class Nonces:
@@ -140,6 +159,7 @@ class Socket:
         self._authenticated: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._numbers = itertools.count(1)
         self._closed = asyncio.Event()
+        self._pace = Pace()
 
     @property
     def is_closed(self) -> bool:
@@ -162,8 +182,9 @@ class Socket:
         """Send a request and wait for its answer.
 
         :raises Refused: the platform's refusal.
-        :raises Disconnected: the socket closed before the answer.
+        :raises Disconnected: the socket closed before the answer, or nobody knows the outcome.
         """
+        await self._pace.wait()
         request_id = str(next(self._numbers))
         future: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = future
@@ -175,6 +196,8 @@ class Socket:
             self._waiting.pop(request_id, None)
         if answer["type"] == "refused":
             raise Refused(answer.get("code", ""), answer.get("message", ""))
+        if answer["type"] == "unknown":
+            raise Disconnected(answer.get("message", ""))
         return answer
 
     async def read(self) -> None:
