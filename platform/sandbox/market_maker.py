@@ -121,6 +121,7 @@ class MarketMaker:
         await asyncio.gather(*(self._cancel(socket, order_id) for order_id in list(book.orders)))
         reference = reference_units(listing)
         if reference is None:
+            book.is_touched = True  # quote again as soon as there is one
             return
         book.quoted_units, book.is_touched = reference, False
         quotes = self._quotes(listing, reference, funds, listings)
