@@ -1,6 +1,5 @@
 """The RTS 22 file: values to bytes, and what the official schemas say of them."""
 
-import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -36,18 +35,6 @@ TRADE = rts22.Transaction(
 NAMESPACES = {"m": rts22.BODY_NAMESPACE, "h": rts22.HEADER_NAMESPACE}
 
 
-@pytest.fixture
-def schema_dir() -> Path:
-    """The operator's folder of official schemas; CI must have it."""
-    folder = os.environ.get("REGULATORY_SCHEMA_DIR", "")
-    if not folder:
-        reason = "REGULATORY_SCHEMA_DIR names no folder of official schemas"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Path(folder)
-
-
 def build(*transactions: rts22.Transaction) -> bytes:
     return rts22.build_file(
         firm=FIRM,
@@ -63,16 +50,16 @@ def text_of(content: bytes, path: str) -> list[str]:
     return [str(text) for text in found]
 
 
-def test_the_official_schemas_accept_a_sale_to_a_client(schema_dir: Path) -> None:
-    assert schemas.schema_errors(content=build(TRADE), schema_dir=schema_dir) == []
+def test_the_official_schemas_accept_a_sale_to_a_client(official_schemas: Path) -> None:
+    assert schemas.schema_errors(content=build(TRADE), schema_dir=official_schemas) == []
 
 
-def test_the_official_schemas_accept_a_trade_between_clients(schema_dir: Path) -> None:
+def test_the_official_schemas_accept_a_trade_between_clients(official_schemas: Path) -> None:
     between_clients = replace(
         TRADE, capacity="AOTC", seller=rts22.Firm("529900T8BM49AURSDO55"), quantity=Decimal(3)
     )
 
-    assert schemas.schema_errors(content=build(between_clients), schema_dir=schema_dir) == []
+    assert schemas.schema_errors(content=build(between_clients), schema_dir=official_schemas) == []
 
 
 @pytest.mark.parametrize(
@@ -85,9 +72,9 @@ def test_the_official_schemas_accept_a_trade_between_clients(schema_dir: Path) -
     ],
 )
 def test_the_official_schemas_object_to_a_wrong_field(
-    schema_dir: Path, wrong: rts22.Transaction
+    official_schemas: Path, wrong: rts22.Transaction
 ) -> None:
-    assert schemas.schema_errors(content=build(wrong), schema_dir=schema_dir)
+    assert schemas.schema_errors(content=build(wrong), schema_dir=official_schemas)
 
 
 def test_a_folder_without_the_schemas_is_refused(tmp_path: Path) -> None:
