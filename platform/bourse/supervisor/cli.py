@@ -96,9 +96,9 @@ def start_all(overseer: Overseer, addresses: Addresses, chosen: list[Part], *, d
     _start(overseer, first)
     if any("postgres" in part.needs or part.name == "postgres" for part in chosen):
         _prepare_database(overseer, addresses)
+    _start(overseer, rest)
     if demo:
         _load_demo(overseer, addresses)
-    _start(overseer, rest)
     if addresses.key_file(LAST).exists():
         _start(overseer, [part for part in chosen if part.name == LAST])
     write_run_file(addresses)
@@ -139,6 +139,16 @@ def _prepare_database(overseer: Overseer, addresses: Addresses) -> None:
     migrate = catalogue.task("migrate", addresses, "migrate", "--database", "owner", "-v", "0")
     if overseer.run_to_end(migrate) != 0:
         raise CannotStart("The migrations failed; see above.")
+    if _lacks_chain_keys(addresses):
+        overseer.run_to_end(catalogue.task("keys", addresses, "create_chain_keys"))
+
+
+def _lacks_chain_keys(addresses: Addresses) -> bool:
+    """In development the first start makes them; production names its own."""
+    environment = addresses.environment
+    if environment.bourse_env == "production" or environment.bourse_chain_keys_file:
+        return False
+    return not (addresses.var / "chain_keys.json").exists()
 
 
 def _load_demo(overseer: Overseer, addresses: Addresses) -> None:
