@@ -1,6 +1,7 @@
 """After every test that could have moved value, the ledger must still add up."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,6 +12,10 @@ from custody.verification.ledger_checks import (
     entries_say_what_they_hash,
 )
 from custody.verification.run import snapshot
+from tests.custody_stories import House, make_house
+from tests.parties import CALENDAR, Party, SandboxClock
+
+BROKER = {"key": "CK123", "secret": "a secret"}
 
 
 def assert_ledger_balances() -> None:
@@ -32,3 +37,66 @@ def _ledger_balances_afterwards(request: pytest.FixtureRequest) -> Iterator[None
     yield
     if database and not getattr(request.module, "LEDGER_IS_TAMPERED_WITH", False):
         assert_ledger_balances()
+
+
+@pytest.fixture(scope="session")
+def party_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all parties of a worker, so that they share a clock."""
+    return tmp_path_factory.mktemp("parties")
+
+
+@pytest.fixture(scope="session")
+def prices(party_folder: Path) -> Iterator[Party]:
+    party = Party("prices", party_folder, []).start()
+    yield party
+    party.kill()
+
+
+@pytest.fixture(scope="session")
+def node(party_folder: Path) -> Iterator[Party]:
+    """A fast chain: 20 ms a slot, final after 8."""
+    party = Party("chain", party_folder, ["--slot-ms", "20", "--final-slots", "8"]).start()
+    yield party
+    party.kill()
+
+
+@pytest.fixture(scope="module")
+def slow_node(party_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
+    """A chain whose blocks can still be abandoned while a test looks at them."""
+    options = ["--slot-ms", "100", "--final-slots", "16"]
+    options += ["--clock", str(party_folder / "clock.json")]
+    party = Party("chain", tmp_path_factory.mktemp("slow"), options).start()
+    yield party
+    party.kill()
+
+
+@pytest.fixture
+def broker(prices: Party, tmp_path: Path) -> Iterator[Party]:
+    """A custodian with empty books: a test's database is empty too."""
+    options = ["--calendar", str(CALENDAR), "--prices", prices.url]
+    options += ["--clock", str(prices.clock_file)]
+    party = Party("custodian", tmp_path, options, **BROKER).start()
+    yield party
+    party.kill()
+
+
+@pytest.fixture
+def house(db: None, node: Party, broker: Party, prices: Party, tmp_path: Path) -> Iterator[House]:
+    """The operator's custody over running parties, with keys of its own."""
+    none = dict.fromkeys(("drop", "delay", "delay_slots", "lose_answers", "lag_slots"), 0)
+    node.post("/sandbox/chain/faults", none)
+    made = make_house(node, broker, SandboxClock(prices), tmp_path, **BROKER)
+    yield made
+    made.chain.close()
+    made.custodian.close()
+
+
+@pytest.fixture
+def slow_house(
+    db: None, slow_node: Party, broker: Party, prices: Party, tmp_path: Path
+) -> Iterator[House]:
+    """As `house`, on the slow chain."""
+    made = make_house(slow_node, broker, SandboxClock(prices), tmp_path, **BROKER)
+    yield made
+    made.chain.close()
+    made.custodian.close()

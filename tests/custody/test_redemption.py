@@ -1,0 +1,202 @@
+"""Tokens in, the cash of a sale at the next session out, against real parties."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from custody import ledger, operations
+from custody.models import Asset, CustodianOrder, PoolTransfer, Redemption
+from custody.operations.redemption import (
+    IdempotencyKeyReused,
+    NotRedeemable,
+    RedemptionTooSmall,
+)
+from kernel.refusals import Forbidden
+from tests.custody_stories import TOKEN, House, allow_to_sell
+
+
+def minted(house: House, tokens: int = 10) -> House:
+    """A house with minted tokens at alice's, and USDC to pay with."""
+    house.prefund(usdc="100000")
+    house.receive_shares(tokens)
+    mint = house.bring_to_approval(house.start_mint(tokens, use_free_shares=True))
+    house.approve(mint)
+    house.sweep_until(lambda: house.state_of(mint.id) == "minted")
+    house.give_tokens("alice", tokens)
+    return house
+
+
+def state(redemption: Redemption) -> str:
+    return Redemption.objects.get(id=redemption.id).state
+
+
+def test_a_redemption_sells_at_the_next_session_burns_and_pays(house: House) -> None:
+    minted(house)
+    house.clock.to_closed_market()
+    asked_at = house.now
+
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.sweep_until(lambda: state(redemption) == "submitted")
+    assert house.books["alice trading AAPLx"] == "5"
+    assert house.books["alice redemption AAPLx"] == "5"
+    house.sweep()
+    assert state(redemption) == "submitted"  # the market is closed: no price yet
+
+    house.clock.to_next_session()
+    house.sweep_until(lambda: state(redemption) == "paid")
+    house.sweep()
+
+    done = Redemption.objects.select_related("order").get(id=redemption.id)
+    assert done.order is not None
+    assert done.order.filled_at is not None
+    assert done.order.filled_at > asked_at
+    assert done.gross_units == done.order.cash_micros
+    assert done.fee_units == -(-(done.gross_units or 0) * done.fee_e6 // 1_000_000)
+    assert house.books.row("alice trading USDC").posted_units == done.paid_units
+    assert house.books.row("fees USDC").pool == 1 or done.fee_units
+    assert house.books["alice redemption AAPLx"] == "0"
+    assert house.books["shares_backing AAPL"] == "5"
+    assert house.chain.supply(Asset.objects.get(code="AAPLx").mint_address)[1] == 5 * TOKEN
+    connection.check_constraints()
+    stages: list[datetime | None] = [
+        done.requested_at,
+        done.held_at,
+        done.submitted_at,
+        done.sold_at,
+        done.burned_at,
+        done.paid_at,
+    ]
+    times = [at for at in stages if at is not None]
+    assert len(times) == len(stages)
+    # The custodian writes whole seconds.
+    assert all(b - a > timedelta(seconds=-2) for a, b in zip(times, times[1:], strict=False))
+
+
+def test_a_second_click_redeems_once(house: House) -> None:
+    minted(house)
+
+    first = house.redeem("alice", 5 * TOKEN, key="click")
+    second = house.redeem("alice", 5 * TOKEN, key="click")
+
+    assert first.id == second.id
+    assert PoolTransfer.objects.filter(purpose="redemption").count() == 1
+    with pytest.raises(IdempotencyKeyReused):
+        house.redeem("alice", 4 * TOKEN, key="click")
+
+
+def test_more_than_is_there_cannot_be_redeemed(house: House) -> None:
+    minted(house)
+
+    with pytest.raises(ledger.InsufficientUnits):
+        house.redeem("alice", 11 * TOKEN)
+    with pytest.raises(RedemptionTooSmall):
+        house.redeem("alice", 1)
+
+    assert not Redemption.objects.exists()
+
+
+def test_cash_is_not_redeemable_and_the_frozen_cannot_leave(house: House) -> None:
+    minted(house)
+    alice = house.books.investors["alice"]
+    with pytest.raises(NotRedeemable):
+        operations.request_redemption(
+            investor_id=alice.pk,
+            asset_id=house.asset_id("USDC"),
+            units=TOKEN,
+            idempotency_key="cash",
+            now=house.now,
+        )
+
+    allow_to_sell(alice, may_sell=False)
+
+    with pytest.raises(Forbidden):
+        house.redeem("alice", TOKEN)
+
+
+def test_a_sale_that_the_custodian_rejects_gives_the_units_back(house: House) -> None:
+    minted(house)
+    house.clock.to_closed_market()
+    house.broker.post("/sandbox/custodian/faults", {"reject": 1})
+
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.sweep_until(lambda: state(redemption) == "refused")
+    house.sweep()
+
+    assert house.books["alice trading AAPLx"] == "10"
+    assert house.books["alice redemption AAPLx"] == "0"
+    assert house.books["shares_backing AAPL"] == "10"
+    assert Redemption.objects.get(id=redemption.id).reason
+
+
+def test_a_transfer_that_the_engine_refuses_ends_the_redemption(house: House) -> None:
+    minted(house)
+    redemption = house.redeem("alice", 5 * TOKEN)
+    PoolTransfer.objects.filter(purpose="redemption").update(
+        state="refused", reason="in open orders", done_batch=7
+    )
+
+    house.sweep()
+
+    refused = Redemption.objects.get(id=redemption.id)
+    assert (refused.state, refused.reason) == ("refused", "in open orders")
+    assert not CustodianOrder.objects.exists()
+
+
+def test_an_empty_treasury_delays_the_payment_and_loses_nothing(house: House) -> None:
+    house.receive_shares(10)
+    mint = house.bring_to_approval(house.start_mint(10, use_free_shares=True))
+    house.approve(mint)
+    house.sweep_until(lambda: house.state_of(mint.id) == "minted")
+    house.give_tokens("alice", 10)
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.clock.to_next_session()
+    house.sweep_until(lambda: state(redemption) == "sold")
+    house.clock.advance(minutes=1)
+    house.sweep_until(lambda: state(redemption) == "burned")
+    house.sweep()
+    assert state(redemption) == "burned"
+
+    house.faucet(house.address_of(None).address, "100000")
+    house.sweep_until(lambda: state(redemption) == "paid")
+
+    paid = Redemption.objects.get(id=redemption.id).paid_units
+    house.sweep()
+    assert house.books.row("alice trading USDC").posted_units == paid
+
+
+def test_kill_9_of_chain_and_custodian_in_the_middle_pays_once(house: House) -> None:
+    minted(house)
+    house.clock.to_closed_market()
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.sweep_until(lambda: state(redemption) == "submitted")
+    house.broker.kill()
+    house.broker.start()
+    house.clock.to_next_session()
+    house.sweep_until(lambda: state(redemption) == "sold")
+    house.sweep()
+    house.node.kill()
+    house.node.start()
+
+    house.sweep_until(lambda: state(redemption) == "paid")
+    for _ in range(3):
+        house.sweep()
+
+    paid = Redemption.objects.get(id=redemption.id).paid_units
+    assert house.books.row("alice trading USDC").posted_units == paid
+    assert house.chain.supply(Asset.objects.get(code="AAPLx").mint_address)[1] == 5 * TOKEN
+
+
+def test_the_database_refuses_a_payment_that_does_not_add_up(house: House) -> None:
+    minted(house)
+    redemption = house.redeem("alice", 5 * TOKEN)
+
+    with pytest.raises(IntegrityError, match="paid_redemptions_add_up"), transaction.atomic():
+        Redemption.objects.filter(id=redemption.id).update(
+            state="paid",
+            gross_units=10,
+            fee_units=1,
+            paid_units=10,
+            paid_at=house.now,
+            burned_at=house.now,
+        )
