@@ -8,6 +8,9 @@ class CustodyConfig(AppConfig):
 
     def ready(self) -> None:
         from custody.sealing_history import prepare_history_tables
+        from custody.verification import register_holds
+        from custody.verification.custody_holds import MINTS
 
         # After all apps' migrations, since any app may have added a history table.
         post_migrate.connect(prepare_history_tables, sender=self)
+        register_holds(MINTS)
