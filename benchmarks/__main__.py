@@ -1,0 +1,62 @@
+"""Run the benchmarks: `python -m benchmarks [--only name,name] [--rounds N] [--seconds N]`.
+
+Each prints one JSON line on stdout, progress goes to stderr. See README.md here
+for the workloads; servers are started for the run and removed after it.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "platform"))
+
+from benchmarks.report import Result
+from benchmarks.servers import Servers
+
+ROUNDS_MIN = 5
+SECONDS_MIN = 20.0
+
+
+def engine_durable(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import engine_durable
+
+    return engine_durable.run(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
+def ledger_post(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import ledger_post
+
+    return ledger_post.run(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
+BENCHES: dict[str, Callable[[Servers, int, float, int], Result]] = {
+    "engine_durable": engine_durable,
+    "ledger_post": ledger_post,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--only", default="", help="names, separated by commas")
+    parser.add_argument("--rounds", type=int, default=ROUNDS_MIN)
+    parser.add_argument("--seconds", type=float, default=SECONDS_MIN, help="of each side, a round")
+    parser.add_argument("--seed", type=int, default=20_260_101)
+    options = parser.parse_args()
+    names = [name for name in options.only.split(",") if name] or list(BENCHES)
+    unknown = set(names) - set(BENCHES)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    held = True
+    for name in names:
+        with Servers() as servers:
+            result = BENCHES[name](servers, options.rounds, options.seconds, options.seed)
+        print(result.as_json(), flush=True)
+        held = held and result.holds
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+    sys.exit(main())

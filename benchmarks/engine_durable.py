@@ -1,0 +1,131 @@
+"""engine_durable: commands a second that are held, matched, posted and committed.
+
+The engine is the product's own process (`manage.py run_engine`); commands wait
+in its Valkey list, as order entry leaves them there, and every answer is
+received. Rounds alternate with the yardstick's, on the same server and socket.
+"""
+
+import time
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+import django
+import msgspec
+import redis
+
+from benchmarks import yardsticks
+from benchmarks.report import Result, say
+from benchmarks.servers import Servers
+
+if TYPE_CHECKING:
+    from benchmarks.workload import Stream
+
+BOUND = 3.0
+IN_FLIGHT_MAX = 4_096
+CHUNK = 512
+PREPARED_PER_SECOND = 20_000
+DEADLINE_SECONDS = 30.0
+WARM_UP_SECONDS = 3.0
+REPLY_TO = "bourse:answers:benchmark"
+
+
+def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
+    """Medians of both sides over the rounds."""
+    django.setup()
+    from benchmarks import venue
+    from benchmarks.workload import Stream
+
+    say(f"engine_durable: seed {seed}, {rounds} rounds of {seconds:.0f} s a side")
+    yardsticks.prepare(servers)
+    investors, listings = venue.build()
+    servers.spawn("run_engine")
+    _wait_for_funds()
+    stream = Stream(investors=investors, listings=listings, seed=seed)
+    feeder = Feeder(servers.valkey.url(), stream)
+    feeder.round(WARM_UP_SECONDS)
+    values, yardstick_values = [], []
+    for number in range(rounds):
+        yardstick_values.append(yardsticks.transactions_per_second(servers, seconds))
+        values.append(feeder.round(seconds))
+        say(f"round {number + 1}: {values[-1]:.0f} commands/s, pgbench {yardstick_values[-1]:.0f}")
+    say(f"answers: {dict(feeder.outcomes)}")
+    return Result(
+        bench="engine_durable",
+        unit="commands/s",
+        values=values,
+        yardstick="pgbench -c 8 -j 2 -s 10, tps",
+        yardstick_values=yardstick_values,
+        bound=BOUND,
+    )
+
+
+def _wait_for_funds() -> None:
+    from custody.models import PoolTransfer
+
+    deadline = time.monotonic() + 120
+    while PoolTransfer.objects.filter(state="requested").exists():
+        assert time.monotonic() < deadline, "the engine does not take the funds in"
+        time.sleep(0.1)
+    assert not PoolTransfer.objects.exclude(state="done").exists()
+
+
+class Feeder:
+    """Keeps the engine's list filled, and counts its answers."""
+
+    def __init__(self, valkey_url: str, stream: "Stream") -> None:
+        from trading.commands import Answers, commands_key
+
+        self._valkey = redis.Redis.from_url(valkey_url)
+        self._answers = self._valkey.pubsub(ignore_subscribe_messages=True)
+        self._answers.subscribe(REPLY_TO)
+        self._key = commands_key(1)
+        self._stream = stream
+        self._prepared: deque[msgspec.Raw] = deque()
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(Answers).decode
+        self.outcomes: Counter[str] = Counter()
+
+    def round(self, seconds: float) -> float:
+        """Commands a second over a round, from the first push to the last answer."""
+        self._prepare(round(seconds * PREPARED_PER_SECOND))
+        started = time.monotonic()
+        pushed = answered = 0
+        while time.monotonic() - started < seconds and self._prepared:
+            if pushed - answered <= IN_FLIGHT_MAX - CHUNK:
+                pushed += self._push()
+                answered += self._receive(0.0)
+            else:
+                answered += self._receive(0.1)
+        while answered < pushed:
+            received = self._receive(10.0)
+            assert received, "the engine does not answer"
+            answered += received
+        return answered / (time.monotonic() - started)
+
+    def _prepare(self, count: int) -> None:
+        """Make commands beforehand: that is no part of what is measured.
+
+        What a round leaves over stays first in line, because the stream has moved on.
+        """
+        missing = max(0, count - len(self._prepared))
+        made = self._stream.take(missing)
+        self._prepared.extend(msgspec.Raw(self._encode(command)) for command in made)
+
+    def _push(self) -> int:
+        count = min(CHUNK, len(self._prepared))
+        deadline = time.time() + DEADLINE_SECONDS
+        commands = [self._prepared.popleft() for _ in range(count)]
+        packed = [self._encode((command, deadline, REPLY_TO)) for command in commands]
+        self._valkey.rpush(self._key, *packed)
+        return count
+
+    def _receive(self, timeout_seconds: float) -> int:
+        """Take the answers that are there, waiting for the first."""
+        message = self._answers.get_message(timeout=timeout_seconds)
+        if message is None:
+            return 0
+        answers = self._decode(message["data"]).answers
+        self.outcomes.update(
+            answer.order.status if answer.order else answer.code for answer in answers
+        )
+        return len(answers)
