@@ -8,9 +8,11 @@ behind.
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from uuid import UUID
 
+from accounts import documents
 from accounts.encryption import open_sealed, seal
-from accounts.models import KycCase, PersonalDataAccess, User
+from accounts.models import KycCase, KycDocument, PersonalDataAccess, User
 from kernel.refusals import Forbidden, NotFound
 
 PERMISSION = "accounts.reveal_personal_data"
@@ -63,6 +65,24 @@ def reveal_to_system(*, case_id: object, purpose: str, now: datetime) -> Persona
     :raises NotFound: no such case, or nothing filled in yet.
     """
     return _open(_filled_case(case_id), reader=None, purpose=purpose, now=now)
+
+
+def reveal_document(*, document_id: UUID, reader: User, now: datetime) -> bytes:
+    """The picture of a document, a JPEG, for staff.
+
+    :raises NotFound: no such document.
+    :raises Forbidden: no staff with the permission.
+    """
+    document = KycDocument.objects.select_related("case").filter(id=document_id).first()
+    if document is None:
+        raise NotFound
+    if not (reader.is_staff and reader.has_perm(PERMISSION)):
+        raise Forbidden("You may not read personal data.")
+    PersonalDataAccess.objects.create(
+        case=document.case, reader=reader, purpose=f"document: {document.get_kind_display()}",
+        created_at=now,
+    )  # fmt: skip
+    return documents.load(document_id)
 
 
 def _filled_case(case_id: object) -> KycCase:

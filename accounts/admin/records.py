@@ -1,0 +1,150 @@
+"""Logins, keys, lists and records: to look at; staff logins and disclosures to make."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.admin.base import ReadOnlyAdmin
+from accounts.models import (
+    ApiKey,
+    Disclosure,
+    EligibilitySnapshot,
+    Outbox,
+    PersonalDataAccess,
+    ProviderEvent,
+    Restriction,
+    SanctionsEntry,
+    SanctionsList,
+    User,
+)
+from accounts.operations import disclosures
+from kernel import clock
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """What staff may do hangs on groups."""
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    """Logins. What somebody may do is a group's, not a login's own."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ["email", "full_name", "is_staff", "is_active", "joined_at", "last_login"]
+    list_filter = ["is_staff", "is_active", "groups"]
+    search_fields = ["email", "full_name"]
+    ordering = ["email"]
+    readonly_fields = ["joined_at", "last_login"]
+    filter_horizontal = ["groups"]
+    fieldsets = [
+        (None, {"fields": ["email", "full_name", "password"]}),
+        ("Staff", {"fields": ["is_active", "is_staff", "groups"]}),
+        ("Dates", {"fields": ["joined_at", "last_login"]}),
+    ]
+    add_fieldsets = [
+        (None, {"fields": ["email", "full_name", "usable_password", "password1", "password2"]}),
+    ]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ["key_id", "investor", "kind", "scopes", "is_active", "created_at", "revoked_at"]
+    list_filter = ["kind", "is_active"]
+    search_fields = ["key_id", "investor__display_name", "label"]
+    ordering = ["-created_at"]
+    exclude = ["secret_sealed"]
+
+
+@admin.register(SanctionsList)
+class SanctionsListAdmin(ReadOnlyAdmin):
+    list_display = ["source", "list_date", "is_current", "entries_count", "loaded_at", "sha256"]
+    list_filter = ["source", "is_current"]
+    ordering = ["-is_current", "source", "-list_date"]
+
+
+@admin.register(SanctionsEntry)
+class SanctionsEntryAdmin(ReadOnlyAdmin):
+    list_display = ["primary_name", "sanctions_list", "reference", "kind", "birth_dates"]
+    list_filter = ["kind", "sanctions_list__source"]
+    search_fields = ["primary_name", "reference"]
+    list_select_related = ["sanctions_list"]
+    ordering = ["primary_name"]
+
+
+@admin.register(Restriction)
+class RestrictionAdmin(ReadOnlyAdmin):
+    list_display = ["investor", "kind", "reason_code", "imposed_by", "imposed_at", "lifted_at"]
+    list_filter = ["kind", "reason_code", ("lifted_at", admin.EmptyFieldListFilter)]
+    search_fields = ["investor__display_name"]
+    list_select_related = ["investor", "imposed_by"]
+    ordering = ["-imposed_at"]
+
+
+@admin.register(EligibilitySnapshot)
+class EligibilitySnapshotAdmin(ReadOnlyAdmin):
+    list_display = ["investor", "version", "may_buy", "may_sell", "reason_code", "created_at"]
+    list_filter = ["may_buy", "may_sell", "reason_code"]
+    search_fields = ["investor__display_name"]
+    list_select_related = ["investor"]
+    ordering = ["-created_at"]
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyAdmin):
+    list_display = ["type", "applicant_id", "state", "copies", "attempts", "received_at"]
+    list_filter = ["state", "type"]
+    search_fields = ["applicant_id"]
+    ordering = ["-received_at"]
+
+
+@admin.register(PersonalDataAccess)
+class PersonalDataAccessAdmin(ReadOnlyAdmin):
+    list_display = ["created_at", "reader", "case", "purpose"]
+    list_filter = ["purpose"]
+    search_fields = ["reader__email", "case__id"]
+    list_select_related = ["reader", "case"]
+    ordering = ["-created_at"]
+
+
+@admin.register(Outbox)
+class OutboxAdmin(ReadOnlyAdmin):
+    list_display = ["subject", "investor", "topic", "attempts", "created_at", "sent_at"]
+    list_filter = ["topic", ("sent_at", admin.EmptyFieldListFilter)]
+    ordering = ["-created_at"]
+
+
+@admin.register(Disclosure)
+class DisclosureAdmin(ModelAdmin):  # type: ignore[misc]
+    """Adding one publishes the next version; a published one never changes."""
+
+    list_display = ["subject", "version", "title", "published_at", "sha256"]
+    list_filter = ["subject"]
+    search_fields = ["subject", "title"]
+    ordering = ["subject", "-version"]
+    fields = ["subject", "title", "body"]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Disclosure, form: Any, change: bool) -> None:
+        published = disclosures.publish(
+            subject=obj.subject, title=obj.title, body=obj.body, now=clock.now()
+        )
+        obj.pk = published.pk
