@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+import accounts.api
 import custody.api
 import reference.api
 import trading.api
@@ -38,6 +39,7 @@ class UnknownApi(APIView):
 urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("docs/", DocsApi.as_view(url_name="api_schema"), name="api_docs"),
+    path("me/", accounts.api.MeApi.as_view()),
     path("session/", reference.api.SessionApi.as_view()),
     path("instruments/", reference.api.InstrumentListApi.as_view()),
     path("instruments/<str:ticker>/", reference.api.InstrumentApi.as_view()),

@@ -126,3 +126,5 @@ def _firm(environment: Environment) -> Findings:
         yield 50, "FIRM_LEI must be your legal entity identifier: reports carry it."
     if len(environment.venue_mic) != 4 or not environment.venue_mic.isalnum():
         yield 51, "VENUE_MIC must be your venue's four-character market identifier."
+    if len(environment.firm_country) != 2 or not environment.firm_country.isupper():
+        yield 52, "FIRM_COUNTRY must be your country as two capital letters (ISO 3166)."

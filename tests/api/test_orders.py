@@ -212,3 +212,17 @@ def test_depth_and_listing_show_the_book(alice: int, bob: int) -> None:
     assert depth["seq"] == 2
     [listing] = buyer.get("/api/v1/listings/")[1]
     assert (listing["bid"], listing["ask"], listing["taker_fee"]) == ("100.00", "101.50", "0.0025")
+
+
+def test_me_says_what_i_may_do(alice: int) -> None:
+    status, me = Partner.of(alice, "read").get("/api/v1/me/")
+
+    assert status == 200
+    assert (me["display_name"], me["scopes"]) == ("Alice", ["read"])
+    assert me["eligibility"] == {
+        "may_buy": True,
+        "may_sell": True,
+        "country": "DE",
+        "reason_code": "",
+        "accepted": {"AAPLx": 1},
+    }
