@@ -55,7 +55,9 @@ class MarketRow:
     def price_units(self) -> int | None:
         """The last trade's price, or the middle of the book before the first trade."""
         last = self.statistics.last_units
-        return last if last is not None else self.best.mid_units
+        if last is not None or self.best.mid_units is None:
+            return last
+        return self.best.mid_units // self.listing.tick_units * self.listing.tick_units
 
     @property
     def is_price_traded(self) -> bool:

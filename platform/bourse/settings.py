@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from pydantic import ValidationError
 
-from bourse import api_settings, logs
+from bourse import admin_theme, api_settings, logs
 from bourse.environment import BASE_DIR, UNSAFE_SECRET_KEY, Environment
 from kernel import clock
 
@@ -310,5 +310,7 @@ else:
 
 REST_FRAMEWORK = api_settings.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = api_settings.SPECTACULAR_SETTINGS
+
+UNFOLD = admin_theme.UNFOLD
 
 LOGGING = logs.configure(level=ENV.log_level, as_json=IN_PRODUCTION)

@@ -101,7 +101,7 @@ class Book {
     const words = document.createElement("span");
     words.className = "muted small";
     const percent = (Number(spread) / Number(middle)) * 100;
-    words.textContent = `middle, spread ${formatUnits(spread, QUOTE_DECIMALS, 2)} (${percent.toFixed(2)} %)`;
+    words.textContent = `spread ${formatUnits(spread, QUOTE_DECIMALS, 2)} (${percent.toFixed(2)} %)`;
     box.replaceChildren(price, words);
   }
 }

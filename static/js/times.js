@@ -3,6 +3,7 @@
 const STYLES = {
   full: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" },
   day: { day: "numeric", month: "short", year: "numeric" },
+  hour: { hour: "2-digit", minute: "2-digit" },
   clock: { hour: "2-digit", minute: "2-digit", second: "2-digit" },
 };
 

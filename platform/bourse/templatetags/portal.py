@@ -120,12 +120,12 @@ def change(ratio: Decimal | float | None) -> SafeString | str:
 def when(moment: datetime | None, style: str = "full") -> SafeString | str:
     """A time in UTC that portal.js rewrites in the reader's zone; UTC stays on hover.
 
-    `style` is "full" (day and minute), "day" or "clock" (seconds).
+    `style` is "full" (day and minute), "day", "clock" (seconds) or "hour" (minutes).
     """
     if moment is None:
         return NOTHING
     moment = moment.astimezone(UTC)
-    formats = {"full": "j M Y, H:i", "day": "j M Y", "clock": "H:i:s"}
+    formats = {"full": "j M Y, H:i", "day": "j M Y", "clock": "H:i:s", "hour": "H:i"}
     text = date_format(moment, formats[style], use_l10n=False)
     suffix = "" if style == "day" else " UTC"
     return format_html(
