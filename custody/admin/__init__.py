@@ -1,5 +1,5 @@
 """The back office's view of custody; every figure here is written by operations."""
 
-from custody.admin import ledger
+from custody.admin import issuance, ledger, redemption
 
-__all__ = ["ledger"]
+__all__ = ["issuance", "ledger", "redemption"]

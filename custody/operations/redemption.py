@@ -59,7 +59,7 @@ class NotRedeemable(Refusal):
 
 def fee_e6() -> int:
     """The redemption fee in parts per million of the cash."""
-    return int(getattr(settings, "REDEMPTION_FEE_E6", 2_500))
+    return int(settings.ENV.redemption_fee_e6)
 
 
 @transaction.atomic

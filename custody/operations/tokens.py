@@ -13,24 +13,24 @@ from custody.operations.chain import Intent, sign_once
 from custody.states import ChainTransactionState
 
 ONE_E18 = 10**18
-# Lamports below which the payer of fees should be topped up: some thousand transactions.
-PAYER_LAMPORTS_MIN = 10_000_000
+LANDED = [ChainTransactionState.CONFIRMED, ChainTransactionState.FINAL]
 
 
 def open_token(*, asset_id: int, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
-    """Create the token's mint unless it is there; True once it is final.
+    """Create the token's mint unless it is there; True once a block confirms it.
 
     Repeat until True: the address is derived from the asset's code, so a repeated
-    call can only ever name the same mint.
+    call can only ever name the same mint. Were its block abandoned, the same bytes
+    would land in another; what is minted meanwhile fails and is signed again.
     """
     asset = Asset.objects.select_related("instrument").get(id=asset_id)
     if asset.mint_address:
         return True
     creation = sign_once(intent=_creation(asset, chain, keys), chain=chain, now=now)
-    if creation.state != ChainTransactionState.FINAL:
+    if creation.state not in LANDED:
         return False
     account = sign_once(intent=_account(asset, keys), chain=chain, now=now)
-    if account.state != ChainTransactionState.FINAL:
+    if account.state not in LANDED:
         return False
     Asset.objects.filter(id=asset.pk, mint_address="").update(
         mint_address=str(keys.mint(asset.code).pubkey())
