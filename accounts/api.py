@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.api_keys import SCOPES, Principal
+from accounts.api_keys import Principal
 from accounts.models import EligibilitySnapshot
+from accounts.models.api_keys import SCOPES
 from accounts.queries import get_eligibility, get_investor
 from accounts.rest import CanRead, investor_id_of
 

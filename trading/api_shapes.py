@@ -78,7 +78,7 @@ class ReferenceSerializer(Shape):
     is_stale = serializers.BooleanField()
     is_halted = serializers.BooleanField()
     session = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
 
 
 class ListingSerializer(Shape):
@@ -154,7 +154,7 @@ class OrderSerializer(Shape):
     fee = serializers.CharField()
     status = serializers.CharField()
     reason = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     accepted_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 

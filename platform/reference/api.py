@@ -3,6 +3,7 @@
 Every price here is per share of the underlying, in dollars, with its age.
 """
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -54,7 +55,7 @@ class SessionApi(APIView):
 
     @extend_schema(responses=SessionSerializer, summary="The underlying market's session now")
     def get(self, request: Request) -> Response:
-        return Response(SessionSerializer(session_at(clock.now())).data)
+        return Response(SessionSerializer(asdict(session_at(clock.now()))).data)
 
 
 class InstrumentListApi(APIView):
@@ -66,7 +67,7 @@ class InstrumentListApi(APIView):
     def get(self, request: Request) -> Response:
         views = queries.list_reference_prices(now=clock.now())
         rows = [_row(each, views[each.pk]) for each in queries.list_instruments()]
-        return Response(InstrumentSerializer(rows, many=True).data)
+        return Response([InstrumentSerializer(row).data for row in rows])
 
 
 class InstrumentApi(APIView):

@@ -95,7 +95,7 @@ class ExportFileAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        left_out = NotReportableTrade.objects.filter(export_id=object_id).order_by("traded_at")
+        left_out = NotReportableTrade.objects.filter(export__pk=object_id).order_by("traded_at")
         context = {
             "left_out": left_out[:ROWS_SHOWN_MAX],
             "may_run": request.user.has_perm(operations.RUN),

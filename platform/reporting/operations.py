@@ -116,7 +116,7 @@ def download_export(*, export_id: int, staff: User, now: datetime) -> Download:
     export = _get_locked(export_id)
     if export.content_sealed is None:
         raise NothingToDownload
-    content = open_sealed(export.content_sealed, place=_place(export))
+    content = open_sealed(bytes(export.content_sealed), place=_place(export))
     assert hashlib.sha256(content).hexdigest() == export.content_sha256
     ExportDownload.objects.create(
         export=export,

@@ -89,7 +89,7 @@ def build_file(
     assert len(message_id) <= BUSINESS_MESSAGE_ID_CHARS_MAX
     assert lei.is_valid(firm.lei)
     envelope = etree.Element(
-        etree.QName(ENVELOPE_NAMESPACE, "BizData"), nsmap={None: ENVELOPE_NAMESPACE}
+        etree.QName(ENVELOPE_NAMESPACE, "BizData"), nsmap=_default(ENVELOPE_NAMESPACE)
     )
     header = _add(envelope, "Hdr")
     header.append(_header(firm=firm, message_id=message_id, created_at=created_at))
@@ -120,8 +120,15 @@ def transaction_reference(trade_id: UUID) -> str:
     return trade_id.hex.upper()
 
 
+def _default(namespace: str) -> dict[str, str]:
+    """The namespace map that writes names without a prefix; lxml's key for that is None."""
+    return {None: namespace}  # type: ignore[dict-item]
+
+
 def _header(*, firm: ReportingFirm, message_id: str, created_at: datetime) -> etree._Element:
-    header = etree.Element(etree.QName(HEADER_NAMESPACE, "AppHdr"), nsmap={None: HEADER_NAMESPACE})
+    header = etree.Element(
+        etree.QName(HEADER_NAMESPACE, "AppHdr"), nsmap=_default(HEADER_NAMESPACE)
+    )
     for side, identifier in (("Fr", firm.lei), ("To", firm.country)):
         outer = _add(_add(_add(header, side), "OrgId"), "Id")
         _add(_add(_add(outer, "OrgId"), "Othr"), "Id", identifier)
@@ -132,7 +139,9 @@ def _header(*, firm: ReportingFirm, message_id: str, created_at: datetime) -> et
 
 
 def _document(*, firm: ReportingFirm, transactions: Sequence[Transaction]) -> etree._Element:
-    document = etree.Element(etree.QName(BODY_NAMESPACE, "Document"), nsmap={None: BODY_NAMESPACE})
+    document = etree.Element(
+        etree.QName(BODY_NAMESPACE, "Document"), nsmap=_default(BODY_NAMESPACE)
+    )
     report = _add(document, "FinInstrmRptgTxRpt")
     for transaction in transactions:
         _add_new(_add(report, "Tx"), firm, transaction)

@@ -38,7 +38,7 @@ def schema_errors(*, content: bytes, schema_dir: Path) -> list[str]:
     document = etree.fromstring(content, _parser())
     if schema.validate(document):
         return []
-    return [f"{error.line}: {error.message}" for error in schema.error_log][:ERRORS_KEPT_MAX]
+    return [f"{error.line}: {error.message}" for error in schema.error_log][:ERRORS_KEPT_MAX]  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=2)

@@ -185,7 +185,7 @@ class MarketMaker:
 
     async def _funds(self) -> Funds:
         rows = await self._partner.get("/api/v1/balances/", signed=True)
-        total = {}
+        total: dict[str, int] = {}
         for row in rows:
             decimals = CASH_DECIMALS if row["asset"] == CASH else TOKEN_DECIMALS
             parts = (parse_units(row[name], decimals) for name in ("available", "in_orders"))
@@ -278,12 +278,12 @@ def is_overweight(listing: Message, funds: Funds, listings: Iterable[Message]) -
     """Whether we hold so much of this token that we buy no more of it."""
     values = {each["symbol"]: _value(each, funds) for each in listings}
     everything = funds.total.get(CASH, 0) + sum(values.values())
-    return values[listing["symbol"]] * len(values) > everything * INVENTORY_SHARE_MAX
+    return bool(values[listing["symbol"]] * len(values) > everything * INVENTORY_SHARE_MAX)
 
 
 def _value(listing: Message, funds: Funds) -> int:
     price = reference_units(listing) or 0
-    return funds.total.get(listing["base"], 0) * price // 10**TOKEN_DECIMALS
+    return int(funds.total.get(listing["base"], 0) * price // 10**TOKEN_DECIMALS)
 
 
 async def keep_running(name: str, actor: MarketMaker | Taker) -> None:

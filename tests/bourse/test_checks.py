@@ -41,6 +41,7 @@ def safe(tmp_path: Path) -> dict[str, Any]:
         "bourse_chain_keys_file": key_file,
         "email_url": "smtp+tls://mail.example",
         "firm_lei": "5493001KJTIIGC8Y1R12",
+        "firm_country": "DE",
         "venue_mic": "XBRS",
     }
 
@@ -77,6 +78,7 @@ def test_a_complete_production_environment_is_safe(safe: dict[str, Any]) -> None
         ("bourse_chain_keys_file", Path("/nowhere/key")),
         ("firm_lei", ""),
         ("firm_lei", "5493001KJTIIGC8Y1R13"),
+        ("firm_country", "Germany"),
         ("venue_mic", ""),
     ],
 )

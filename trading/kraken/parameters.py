@@ -27,8 +27,8 @@ class Parameters:
 
         :raises KrakenError: the body is neither a form nor a flat JSON object.
         """
-        values = dict(request.GET.items()) if "/public/" in request.path else {}
-        return cls(values | body_values(request))
+        query = _form_values(request.GET) if "/public/" in request.path else {}
+        return cls(query | body_values(request))
 
     def get(self, name: str, default: str = "") -> str:
         return self._values.get(name, default)
@@ -81,9 +81,14 @@ def body_values(request: HttpRequest) -> dict[str, str]:
     if request.content_type == "application/json":
         return _json_values(request.body)
     try:
-        return dict(QueryDict(request.body, encoding="utf-8").items())
+        return _form_values(QueryDict(request.body, encoding="utf-8"))
     except ValueError:
         raise KrakenError(INVALID_ARGUMENTS) from None
+
+
+def _form_values(form: QueryDict) -> dict[str, str]:
+    """The last value of each name."""
+    return {name: str(value) for name, value in form.items()}
 
 
 def _json_values(body: bytes) -> dict[str, str]:
