@@ -13,6 +13,7 @@ PUBLIC = {
     "schema/",
     "docs/",
     "session/",
+    "disclosures/",
     "instruments/",
     "instruments/<str:ticker>/",
     "listings/",
