@@ -133,6 +133,18 @@ CREATE TRIGGER custody_append_only BEFORE DELETE OR TRUNCATE ON custody_ledgerac
     FOR EACH STATEMENT EXECUTE FUNCTION custody_refuse_change();
 """
 
+ASSETS = """
+CREATE FUNCTION custody_refuse_other_asset() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'what % is cannot change: its balances would mean something else', OLD.code
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'asset_stays_what_it_is';
+END $$;
+CREATE TRIGGER custody_asset_stays_what_it_is BEFORE UPDATE ON custody_asset FOR EACH ROW
+    WHEN ((OLD.code, OLD.kind, OLD.decimals, OLD.instrument_id)
+          IS DISTINCT FROM (NEW.code, NEW.kind, NEW.decimals, NEW.instrument_id))
+    EXECUTE FUNCTION custody_refuse_other_asset();
+"""
+
 RIGHTS = """
 REVOKE ALL ON custody_journalentry, custody_posting, custody_seal, custody_ledgeraccount
     FROM bourse_app;
@@ -158,6 +170,8 @@ GRANT USAGE ON SEQUENCE custody_entry_block_seq TO bourse_app;
 """
 
 UNDO = """
+DROP TRIGGER custody_asset_stays_what_it_is ON custody_asset;
+DROP FUNCTION custody_refuse_other_asset;
 DROP TRIGGER custody_append_only ON custody_ledgeraccount;
 DROP TRIGGER custody_append_only ON custody_seal;
 DROP TRIGGER custody_append_only ON custody_posting;
@@ -176,6 +190,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(
-            STORAGE + POSTINGS + HOLDS + ONE_WRITER + APPEND_ONLY + RIGHTS, reverse_sql=UNDO
+            STORAGE + POSTINGS + HOLDS + ONE_WRITER + APPEND_ONLY + ASSETS + RIGHTS,
+            reverse_sql=UNDO,
         ),
     ]

@@ -246,6 +246,14 @@ def test_a_senseless_account_is_refused(
     assert constraint(caught) == name
 
 
+@pytest.mark.parametrize("change", ["decimals = 8", "kind = 'fiat'", "code = 'USDT'"])
+def test_what_an_asset_is_never_changes(story: Story, change: LiteralString) -> None:
+    with pytest.raises(errors.CheckViolation) as caught:
+        story.as_app((f"UPDATE custody_asset SET {change} WHERE code = 'USDC'", None))
+
+    assert constraint(caught) == "asset_stays_what_it_is"
+
+
 def test_a_second_writer_of_a_trading_balance_is_refused(story: Story) -> None:
     story.books.give_to_trade("alice trading USDC", "10")
     trading = story.books.account_id("alice trading USDC")
