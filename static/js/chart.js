@@ -44,7 +44,7 @@ function layoutOf(c) {
     },
     grid: { vertLines: { color: c.line }, horzLines: { color: c.line } },
     rightPriceScale: { borderColor: c.line },
-    timeScale: { borderColor: c.line, timeVisible: true, secondsVisible: false },
+    timeScale: { borderColor: c.line, maxBarSpacing: 28, timeVisible: true, secondsVisible: false },
   };
 }
 
