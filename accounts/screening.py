@@ -74,11 +74,15 @@ class Index:
 
 
 def screen(*, names: Iterable[str], birth_date: date) -> list[Match]:
-    """Entries whose name is close to one of `names`, best first, at most HITS_MAX.
+    """Entries of the current lists whose name is close to one of `names`, as `search`.
 
     :raises NoSanctionsLists: as it says; the caller must not take that for "clean".
     """
-    index = get_index()
+    return search(get_index(), names=names, birth_date=birth_date)
+
+
+def search(index: Index, *, names: Iterable[str], birth_date: date) -> list[Match]:
+    """Entries of `index` that score HIT_SCORE_MIN or more, best first, at most HITS_MAX."""
     best: dict[int, Match] = {}
     for name in names:
         for position, base in _closest(index, name, birth_date):
@@ -112,21 +116,26 @@ def get_index() -> Index:
     key = tuple(lists.values_list("id", "sha256", "loaded_at"))
     if not key:
         raise NoSanctionsLists
-    return _build_index(key)
+    return _load_index(key)
 
 
-@lru_cache(maxsize=1)
-def _build_index(key: tuple[tuple[int, str, datetime], ...]) -> Index:
-    """Persons only: an investor who is a person is not taken for a ship."""
+def build_index(rows: Iterable[tuple[int, list[str], list[str]]]) -> Index:
+    """An index of (entry id, names, birth dates)."""
     index = Index(spellings=[], listed=[], by_year={})
-    rows = SanctionsEntry.objects.filter(
-        sanctions_list_id__in=[row[0] for row in key], kind=SanctionsEntry.Kind.PERSON
-    ).values_list("id", "names", "birth_dates")
-    for entry_id, names, birth_dates in rows.iterator():
+    for entry_id, names, birth_dates in rows:
         years = tuple(int(text[:4]) for text in birth_dates)
         for name in names:
             _add(index, Listed(entry_id=entry_id, name=name, years=years))
     return index
+
+
+@lru_cache(maxsize=1)
+def _load_index(key: tuple[tuple[int, str, datetime], ...]) -> Index:
+    """Persons only: an investor who is a person is not taken for a ship."""
+    rows = SanctionsEntry.objects.filter(
+        sanctions_list_id__in=[row[0] for row in key], kind=SanctionsEntry.Kind.PERSON
+    ).values_list("id", "names", "birth_dates")
+    return build_index(rows.iterator())
 
 
 def _add(index: Index, listed: Listed) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 
 GROUPS: dict[str, list[str]] = {
-    "compliance_officer": [
+    "Compliance officers": [
         "accounts.view_*",
         "accounts.decide_kyc",
         "accounts.restrict_investor",
@@ -20,16 +20,28 @@ GROUPS: dict[str, list[str]] = {
         "custody.view_*",
         "trading.view_*",
         "reference.view_*",
-        "reporting.*",
+        "reporting.view_*",
     ],
-    "custody_officer": [
+    "Custody officers": [
         "accounts.view_investor",
         "accounts.view_proposal",
         "accounts.check_proposal",
-        "custody.*",
+        "custody.view_*",
+        "custody.add_mintrequest",
         "trading.view_*",
         "reference.view_*",
         "reporting.view_*",
+    ],
+    "Market operators": [
+        "trading.view_*",
+        "trading.set_listing_state",
+        "trading.change_listing",
+        "custody.view_*",
+        "reference.view_*",
+        "reporting.view_*",
+        "reporting.run_export",
+        "reporting.download_export",
+        "reporting.release_export",
     ],
 }
 

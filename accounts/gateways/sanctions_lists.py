@@ -108,16 +108,17 @@ def _pip_download(directory: Path) -> Path:
 
 def _elements(path: Path, *tags: str) -> Iterator[etree._Element]:
     """Each element with one of these tags, freed once the caller is done with it."""
-    events = etree.iterparse(
-        str(path), tag=[f"{{*}}{tag}" for tag in tags], resolve_entities=False, no_network=True
-    )
-    for _, element in events:
-        yield element
-        element.clear()
-        while element.getprevious() is not None:
-            parent = element.getparent()
-            assert parent is not None
-            del parent[0]
+    with path.open("rb") as file:
+        events = etree.iterparse(
+            file, tag=[f"{{*}}{tag}" for tag in tags], resolve_entities=False, no_network=True
+        )
+        for _, element in events:
+            yield element
+            element.clear()
+            while element.getprevious() is not None:
+                parent = element.getparent()
+                assert parent is not None
+                del parent[0]
 
 
 def _text(element: etree._Element, *path: str) -> list[str]:
@@ -245,7 +246,9 @@ def _years(bounds: list[int]) -> list[str]:
 
 
 def _attribute_date(path: Path, name: str) -> date | None:
-    for _, root in etree.iterparse(str(path), events=("start",), resolve_entities=False):
-        text = root.get(name)
-        return date.fromisoformat(text[:10]) if text else None
+    """The date in an attribute of the root element."""
+    with path.open("rb") as file:
+        for _, root in etree.iterparse(file, events=("start",), resolve_entities=False):
+            text = root.get(name)
+            return date.fromisoformat(text[:10]) if text else None
     return None

@@ -43,12 +43,12 @@ def client_of(user: User) -> Client:
 
 @pytest.fixture
 def olga() -> User:
-    return officer_in("compliance_officer", "olga")
+    return officer_in("Compliance officers", "olga")
 
 
 @pytest.fixture
 def omar() -> User:
-    return officer_in("compliance_officer", "omar")
+    return officer_in("Compliance officers", "omar")
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def test_a_document_is_shown_to_officers_and_recorded(flagged: KycCase, olga: Us
 
 
 def test_a_custody_officer_sees_no_case_and_no_document(flagged: KycCase) -> None:
-    client = client_of(officer_in("custody_officer", "cora"))
+    client = client_of(officer_in("Custody officers", "cora"))
     picture = reverse("admin:accounts_kycdocument_picture", args=[flagged.documents.get().id])
 
     assert client.get(page_of(flagged)).status_code == 403
