@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 import accounts.api
+import accounts.api_kyc
 import custody.api
 import reference.api
 import trading.api
@@ -40,6 +41,9 @@ urlpatterns = [
     path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("docs/", DocsApi.as_view(url_name="api_schema"), name="api_docs"),
     path("me/", accounts.api.MeApi.as_view()),
+    path("kyc/", accounts.api_kyc.KycApi.as_view()),
+    path("disclosures/", accounts.api_kyc.DisclosureListApi.as_view()),
+    path("disclosures/<str:subject>/consent/", accounts.api_kyc.ConsentApi.as_view()),
     path("session/", reference.api.SessionApi.as_view()),
     path("instruments/", reference.api.InstrumentListApi.as_view()),
     path("instruments/<str:ticker>/", reference.api.InstrumentApi.as_view()),
