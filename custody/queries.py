@@ -5,6 +5,7 @@ what circulates on the chain, what the ledger owes. What could not be read is
 None, never 0.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 
-from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.chain import ACCOUNTS_MAX, ChainError, SolanaChain
 from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Shares
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import (
@@ -27,6 +28,8 @@ from custody.states import RedemptionState
 from kernel.gateways import GatewayUnavailable
 from kernel.money import ceil_div
 from kernel.refusals import NotFound
+
+logger = logging.getLogger(__name__)
 
 ONE_E18 = 10**18
 Verdict = ReserveAttestation.Verdict
@@ -104,15 +107,17 @@ def reserves(*, chain: SolanaChain, custodian: AlpacaCustodian, now: datetime) -
     # or burn that becomes final meanwhile is a line of its own, not a break.
     held = _custodian_shares(custodian, now)
     tokens = Asset.objects.filter(kind=AssetKind.TOKEN).exclude(mint_address="")
-    return [_reserves_of(token, held, chain, now) for token in tokens.order_by("code")]
+    rows = list(tokens.select_related("instrument").order_by("code"))
+    supplies = _supplies([token.mint_address for token in rows], chain)
+    return [_reserves_of(token, held, supplies.get(token.mint_address), now) for token in rows]
 
 
 def usdc_on_chain(*, chain: SolanaChain, accounts: Sequence[str], mint: str) -> int | None:
     """What our token accounts hold at a final slot; None when the chain is silent."""
     total = 0
     try:
-        for start in range(0, len(accounts), 100):
-            _, units = chain.token_units(accounts[start : start + 100], mint)
+        for start in range(0, len(accounts), ACCOUNTS_MAX):
+            _, units = chain.token_units(accounts[start : start + ACCOUNTS_MAX], mint)
             total += sum(each or 0 for each in units)
     except (GatewayUnavailable, ChainError):
         return None
@@ -125,17 +130,21 @@ def usdc_on_chain(*, chain: SolanaChain, accounts: Sequence[str], mint: str) -> 
 def _custodian_shares(custodian: AlpacaCustodian, now: datetime) -> Mapping[str, Shares] | None:
     try:
         return custodian.shares(now=now)
-    except (GatewayUnavailable, CustodianRefused):
+    except (GatewayUnavailable, CustodianRefused) as failure:
+        logger.warning("shares: %s", failure)
         return None
 
 
 def _reserves_of(
-    token: Asset, held: Mapping[str, Shares] | None, chain: SolanaChain, now: datetime
+    token: Asset,
+    held: Mapping[str, Shares] | None,
+    on_chain: tuple[int, int] | None,
+    now: datetime,
 ) -> Reserves:
     assert token.instrument is not None
     share = Asset.objects.get(instrument_id=token.instrument_id, kind=AssetKind.SHARE)
     shares = None if held is None else held.get(token.instrument.ticker, Shares(0, 0))
-    slot, supply = _supply(token, chain)
+    slot, supply = on_chain or (None, None)
     investors, inventory = _owed(token)
     burning_tokens, burning_shares = _burning(token)
     required = None if supply is None else _required(token, share, supply)
@@ -160,32 +169,50 @@ def _reserves_of(
 
 def _breaks(found: Reserves) -> list[str]:
     """Each difference that nothing under way explains, as a sentence."""
-    code, breaks = found.asset.code, []
-    settled, unsettled = found.custodian_settled_units, found.custodian_unsettled_units
-    if settled is not None and found.required_share_units is not None:
-        # Tokens whose shares are sold already still circulate until their burn is final.
-        missing = found.required_share_units - settled - found.burning_share_units
-        if missing > 0:
-            breaks.append(f"{code}: {missing} share units are missing at the custodian.")
-    if settled is not None and unsettled is not None:
-        total = settled + unsettled + found.burning_share_units
-        booked = found.ledger_settled_units + found.ledger_unsettled_units
-        if total != booked and not _has_unbooked_fills(found.asset):
-            breaks.append(f"{code}: the custodian holds {total} share units, the ledger {booked}.")
+    breaks = [] if found.custodian_settled_units is None else _share_breaks(found)
     owed = found.investor_units + found.inventory_units
     supply = found.chain_supply_units
     if supply is not None and not (
         owed - found.burning_units <= supply <= owed + found.minting_units
     ):
-        breaks.append(f"{code}: {supply} token units circulate, {owed} are owed.")
+        breaks.append(f"{found.asset.code}: {supply} token units circulate, {owed} are owed.")
     return breaks
 
 
-def _supply(token: Asset, chain: SolanaChain) -> tuple[int | None, int | None]:
+def _share_breaks(found: Reserves) -> list[str]:
+    """The custodian against the ledger, and against what the supply stands for."""
+    assert found.custodian_settled_units is not None
+    assert found.custodian_unsettled_units is not None
+    code, breaks = found.asset.code, []
+    present = found.custodian_settled_units + found.custodian_unsettled_units
+    booked = found.ledger_settled_units + found.ledger_unsettled_units
+    # What was sold and is not booked as burned is gone from the custodian alone.
+    shortfall = booked - present - found.burning_share_units
+    buying, selling = _orders_under_way(found.asset)
+    if not -buying <= shortfall <= selling:
+        breaks.append(f"{code}: the custodian holds {present} share units, the ledger {booked}.")
+    if found.required_share_units is not None:
+        # Tokens whose shares are sold already still circulate until their burn is final.
+        sold = found.burning_share_units + (shortfall if 0 < shortfall <= selling else 0)
+        missing = found.required_share_units - found.custodian_settled_units - sold
+        if missing > 0:
+            breaks.append(f"{code}: {missing} share units are missing at the custodian.")
+    return breaks
+
+
+def _supplies(mints: Sequence[str], chain: SolanaChain) -> dict[str, tuple[int, int]]:
+    """(slot, supply) by mint; one that could not be read is left out."""
+    found: dict[str, tuple[int, int]] = {}
     try:
-        return chain.supply(token.mint_address)
-    except (GatewayUnavailable, ChainError):
-        return None, None
+        for start in range(0, len(mints), ACCOUNTS_MAX):
+            batch = mints[start : start + ACCOUNTS_MAX]
+            slot, supplies = chain.supplies(batch)
+            for mint, supply in zip(batch, supplies, strict=True):
+                if supply is not None:
+                    found[mint] = (slot, supply)
+    except (GatewayUnavailable, ChainError) as failure:
+        logger.warning("supply: %s", failure)
+    return found
 
 
 def _owed(token: Asset) -> tuple[int, int]:
@@ -217,11 +244,13 @@ def _burning(token: Asset) -> tuple[int, int]:
     return int(sums["tokens"] or 0), int(sums["shares"] or 0)
 
 
-def _has_unbooked_fills(token: Asset) -> bool:
-    """Whether an order is at the custodian: it may have filled and not been booked yet."""
-    return CustodianOrder.objects.filter(
+def _orders_under_way(token: Asset) -> tuple[int, int]:
+    """(share units being bought, being sold): they may have filled and not be booked yet."""
+    rows = CustodianOrder.objects.filter(
         asset__instrument_id=token.instrument_id, state__in=["new", "submitted"]
-    ).exists()
+    )
+    sums = dict(rows.values_list("side").annotate(units=Sum("units")))
+    return int(sums.get("buy", 0)), int(sums.get("sell", 0))
 
 
 def _required(token: Asset, share: Asset, supply: int) -> int:

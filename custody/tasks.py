@@ -5,8 +5,7 @@ next beat asks again. Nothing here is lost with a message.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -22,7 +21,7 @@ from kernel.gateways import GatewayUnavailable
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 3.0
-ATTEST_SECONDS = 300.0
+ATTEST_SECONDS = 120.0
 
 
 def _every(name: str, seconds: float) -> dict[str, Any]:
@@ -59,7 +58,7 @@ def _patiently(task: Callable[..., None]) -> Callable[..., None]:
 @_patiently
 def watch_deposits(**kwargs: object) -> None:
     """Note what arrived, credit what is final."""
-    with _chain() as chain:
+    with SolanaChain.from_settings() as chain:
         operations.watch_deposits(chain=chain, now=clock.now())
         operations.credit_deposits(chain=chain, now=clock.now())
 
@@ -69,7 +68,7 @@ def watch_deposits(**kwargs: object) -> None:
 def sweep_chain(**kwargs: object) -> None:
     """Take mints, redemptions and their transactions one step on."""
     keys = chain_keys.from_settings()
-    with _chain() as chain:
+    with SolanaChain.from_settings() as chain:
         operations.sweep_mints(chain=chain, keys=keys, now=clock.now())
         operations.sweep_redemptions(chain=chain, keys=keys, now=clock.now())
         operations.sweep_transactions(chain=chain, now=clock.now())
@@ -79,7 +78,7 @@ def sweep_chain(**kwargs: object) -> None:
 @_patiently
 def sweep_orders(**kwargs: object) -> None:
     """Send orders to the custodian, book fills and settlements."""
-    with _custodian() as custodian:
+    with AlpacaCustodian.from_settings() as custodian:
         operations.sweep_orders(custodian=custodian, now=clock.now())
 
 
@@ -93,23 +92,5 @@ def sweep_pool_transfers(**kwargs: object) -> None:
 @_patiently
 def attest_reserves(**kwargs: object) -> None:
     """Write down what all three parties say of every token."""
-    with _chain() as chain, _custodian() as custodian:
+    with SolanaChain.from_settings() as chain, AlpacaCustodian.from_settings() as custodian:
         operations.attest_reserves(chain=chain, custodian=custodian, now=clock.now())
-
-
-@contextmanager
-def _chain() -> Iterator[SolanaChain]:
-    chain = SolanaChain.from_settings()
-    try:
-        yield chain
-    finally:
-        chain.close()
-
-
-@contextmanager
-def _custodian() -> Iterator[AlpacaCustodian]:
-    custodian = AlpacaCustodian.from_settings()
-    try:
-        yield custodian
-    finally:
-        custodian.close()

@@ -18,6 +18,7 @@ from solders.hash import Hash
 from solders.pubkey import Pubkey
 
 from custody.gateways.chain_transfers import TokenTransfer, read_transfers
+from custody.gateways.tls import tls_context
 from custody.gateways.token2022 import TOKEN, TOKEN_2022
 from kernel.gateways import GatewayUnavailable
 
@@ -69,15 +70,21 @@ class Transfers:
 
 
 class SolanaChain:
-    """One node. Make one per use or share it: the connection pool is thread-safe."""
+    """One node; a context manager that closes its connections."""
 
     def __init__(self, url: str, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._client = httpx.Client(base_url=url, timeout=timeout_seconds)
+        self._client = httpx.Client(base_url=url, timeout=timeout_seconds, verify=tls_context())
         self._ids = itertools.count(1)
 
     @classmethod
     def from_settings(cls) -> "SolanaChain":
         return cls(settings.ENV.server("solana_rpc_url"))
+
+    def __enter__(self) -> "SolanaChain":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._client.close()
@@ -142,6 +149,16 @@ class SolanaChain:
         answer = self._call("getTokenSupply", mint, {"commitment": commitment})
         return int(answer["context"]["slot"]), int(answer["value"]["amount"])
 
+    def supplies(
+        self, mints: Sequence[str], commitment: str = FINALIZED
+    ) -> tuple[int, list[int | None]]:
+        """(slot, units in circulation of each mint), all at once; None: no mint there."""
+        assert len(mints) <= ACCOUNTS_MAX
+        config = {"encoding": "base64", "commitment": commitment}
+        answer = self._call("getMultipleAccounts", list(mints), config)
+        units = [_mint_supply(value) for value in answer["value"]]
+        return int(answer["context"]["slot"]), units
+
     def signatures_of(
         self, address: str, *, until: str, before: str = "", commitment: str = CONFIRMED
     ) -> list[str]:
@@ -197,6 +214,15 @@ def _status(value: dict[str, Any] | None) -> SignatureStatus | None:
         return None
     error = "" if value["err"] is None else str(value["err"])
     return SignatureStatus(int(value["slot"]), str(value["confirmationStatus"]), error)
+
+
+def _mint_supply(value: dict[str, Any] | None) -> int | None:
+    if value is None or value["owner"] not in (str(TOKEN), str(TOKEN_2022)):
+        return None
+    raw = base64.b64decode(value["data"][0])
+    # With extensions, byte 165 says 1 for a mint (2 is an account).
+    is_mint = len(raw) == 82 or (len(raw) > 165 and raw[165] == 1)
+    return int.from_bytes(raw[36:44], "little") if is_mint else None
 
 
 def _token_units(value: dict[str, Any] | None, mint: Pubkey) -> int | None:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import httpx
 from django.conf import settings
 
+from custody.gateways.tls import tls_context
 from kernel.gateways import GatewayUnavailable
 from kernel.money import MalformedAmount, ceil_div, floor_div, format_units, parse_units
 from kernel.refusals import Refusal
@@ -85,7 +86,9 @@ class AlpacaCustodian:
     def __init__(
         self, url: str, key: str, secret: str, *, timeout_seconds: float = TIMEOUT_SECONDS
     ) -> None:
-        self._client = httpx.Client(base_url=url, auth=(key, secret), timeout=timeout_seconds)
+        self._client = httpx.Client(
+            base_url=url, auth=(key, secret), timeout=timeout_seconds, verify=tls_context()
+        )
         self._account_id = ""
 
     @classmethod
@@ -96,6 +99,12 @@ class AlpacaCustodian:
             env.server("custodian_key"),
             env.server("custodian_secret"),
         )
+
+    def __enter__(self) -> "AlpacaCustodian":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         self._client.close()

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             name='ChainTransaction',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('create_mint', 'Create Mint'), ('open_account', 'Open Account'), ('mint', 'Mint'), ('burn', 'Burn')], max_length=16)),
+                ('kind', models.CharField(choices=[('create_mint', 'Create Mint'), ('mint', 'Mint'), ('burn', 'Burn')], max_length=16)),
                 ('key', models.CharField(max_length=80)),
                 ('attempt', models.PositiveSmallIntegerField(default=1)),
                 ('signature', models.CharField(max_length=88, unique=True)),

@@ -18,8 +18,7 @@ class ChainTransaction(models.Model):
     """One signed Solana transaction and what became of it."""
 
     class Kind(models.TextChoices):
-        CREATE_MINT = "create_mint"  # a Token-2022 mint with its extensions
-        OPEN_ACCOUNT = "open_account"  # our token account of it, thawed
+        CREATE_MINT = "create_mint"  # a Token-2022 mint, and our account of it, thawed
         MINT = "mint"
         BURN = "burn"
 

@@ -35,9 +35,7 @@ __all__ = [
 ]
 
 
-def get_deposit_address(
-    *, investor_id: int | None, asset_id: int, now: datetime
-) -> DepositAddress:
+def get_deposit_address(*, investor_id: int | None, asset_id: int, now: datetime) -> DepositAddress:
     """The investor's deposit address with this installation's keys; see open_deposit_address."""
     keys = chain_keys.from_settings()
     return open_deposit_address(investor_id=investor_id, asset_id=asset_id, keys=keys, now=now)

@@ -13,24 +13,20 @@ from custody.operations.chain import Intent, sign_once
 from custody.states import ChainTransactionState
 
 ONE_E18 = 10**18
-LANDED = [ChainTransactionState.CONFIRMED, ChainTransactionState.FINAL]
 
 
 def open_token(*, asset_id: int, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
-    """Create the token's mint unless it is there; True once a block confirms it.
+    """Create the token's mint and our account of it unless they are there; True once final.
 
     Repeat until True: the address is derived from the asset's code, so a repeated
-    call can only ever name the same mint. Were its block abandoned, the same bytes
-    would land in another; what is minted meanwhile fails and is signed again.
+    call can only ever name the same mint.
     """
     asset = Asset.objects.select_related("instrument").get(id=asset_id)
     if asset.mint_address:
         return True
     creation = sign_once(intent=_creation(asset, chain, keys), chain=chain, now=now)
-    if creation.state not in LANDED:
-        return False
-    account = sign_once(intent=_account(asset, keys), chain=chain, now=now)
-    if account.state not in LANDED:
+    # Not before: an abandoned block would leave an address where nothing is.
+    if creation.state != ChainTransactionState.FINAL:
         return False
     Asset.objects.filter(id=asset.pk, mint_address="").update(
         mint_address=str(keys.mint(asset.code).pubkey())
@@ -45,7 +41,8 @@ def inventory_account(asset: Asset, keys: ChainKeys) -> Pubkey:
 
 
 def _creation(asset: Asset, chain: SolanaChain, keys: ChainKeys) -> Intent:
-    mint = keys.mint(asset.code)
+    """Our account is born frozen like every other, so compliance thaws it in the same breath."""
+    mint, wallet = keys.mint(asset.code), keys.hot_wallet.pubkey()
     size = token2022.MINT_BYTES + token2022.METADATA_BYTES_MAX
     instructions = token2022.create_mint(
         payer=keys.payer.pubkey(),
@@ -57,26 +54,16 @@ def _creation(asset: Asset, chain: SolanaChain, keys: ChainKeys) -> Intent:
         rent_lamports=chain.rent_lamports(size),
         metadata=_metadata(asset),
     )
+    account = token2022.associated_account(wallet, mint.pubkey())
+    instructions += [
+        token2022.open_account(keys.payer.pubkey(), wallet, mint.pubkey()),
+        token2022.thaw(mint.pubkey(), account, keys.compliance.pubkey()),
+    ]
     return Intent(
         kind=ChainTransaction.Kind.CREATE_MINT,
         key=f"create_mint:{asset.code}",
         instructions=instructions,
-        signers=[keys.payer, mint, keys.mint_authority],
-    )
-
-
-def _account(asset: Asset, keys: ChainKeys) -> Intent:
-    """Our account of it is born frozen like every other; compliance thaws it."""
-    mint, wallet = keys.mint(asset.code).pubkey(), keys.hot_wallet.pubkey()
-    account = token2022.associated_account(wallet, mint)
-    return Intent(
-        kind=ChainTransaction.Kind.OPEN_ACCOUNT,
-        key=f"open_account:{asset.code}",
-        instructions=[
-            token2022.open_account(keys.payer.pubkey(), wallet, mint),
-            token2022.thaw(mint, account, keys.compliance.pubkey()),
-        ],
-        signers=[keys.payer, keys.compliance],
+        signers=[keys.payer, mint, keys.mint_authority, keys.compliance],
     )
 
 
@@ -85,4 +72,11 @@ def _metadata(asset: Asset) -> Metadata:
     fields = [("underlying_isin", asset.instrument.isin)]
     if asset.token_isin and not asset.token_isin_is_test:
         fields.append(("isin", asset.token_isin))
-    return Metadata(name=asset.name[:32], symbol=asset.code[:10], uri="", fields=fields)
+    return Metadata(
+        name=_short(asset.name, 32), symbol=_short(asset.code, 10), uri="", fields=fields
+    )
+
+
+def _short(text: str, size: int) -> str:
+    """At most `size` bytes of UTF-8: the transaction has to fit a block."""
+    return text.encode()[:size].decode(errors="ignore")

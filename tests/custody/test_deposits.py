@@ -76,7 +76,7 @@ def test_a_deposit_in_an_abandoned_block_is_not_credited(slow_house: House) -> N
     house.faucet(address.address, "1000")
     house.sweep_until(lambda: Deposit.objects.filter(state="seen").exists())
     dropped = house.node.post("/sandbox/chain/rollback", {"slots": 12}).json()["dropped"]
-    assert dropped == [Deposit.objects.get().signature]
+    assert Deposit.objects.get().signature in dropped
 
     house.clock.advance(seconds=30)
     house.sweep_until(lambda: Deposit.objects.filter(state="vanished").exists())

@@ -1,6 +1,7 @@
 """Tokens in, the cash of a sale at the next session out, against real parties."""
 
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -70,7 +71,7 @@ def test_a_redemption_sells_at_the_next_session_burns_and_pays(house: House) -> 
     times = [at for at in stages if at is not None]
     assert len(times) == len(stages)
     # The custodian writes whole seconds.
-    assert all(b - a > timedelta(seconds=-2) for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a > timedelta(seconds=-2) for a, b in pairwise(times))
 
 
 def test_a_second_click_redeems_once(house: House) -> None:

@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import httpx
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
+from solders.pubkey import Pubkey
 
 from bourse import settings as bourse_settings
 from custody import operations, queries
+from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.custodian import AlpacaCustodian
-from custody.models import Asset, Redemption, ReserveAttestation
+from custody.models import Asset, ChainTransaction, Redemption, ReserveAttestation
+from custody.operations.chain import Intent, sign_once
+from custody.operations.tokens import inventory_account
 from tests.custody.conftest import BROKER
 from tests.custody_stories import SHARE, TOKEN, House
 
@@ -99,8 +104,6 @@ def test_missing_shares_are_a_break(house: House) -> None:
     }
     house.clock.to_next_session()
     account = house.custodian._account()
-    import httpx
-
     auth = (BROKER["key"], BROKER["secret"])
     path = f"{house.broker.url}/v1/trading/accounts/{account}/orders"
     assert httpx.post(path, json=stolen, auth=auth).status_code == 200
@@ -115,12 +118,6 @@ def test_missing_shares_are_a_break(house: House) -> None:
 def test_tokens_that_nobody_booked_are_a_break(house: House) -> None:
     minted(house)
     asset = Asset.objects.get(code="AAPLx")
-    from custody.gateways import token2022
-    from custody.models import ChainTransaction
-    from custody.operations.chain import Intent, sign_once
-    from custody.operations.tokens import inventory_account
-    from solders.pubkey import Pubkey
-
     extra = token2022.mint_to(
         Pubkey.from_string(asset.mint_address),
         inventory_account(asset, house.keys),
@@ -129,7 +126,7 @@ def test_tokens_that_nobody_booked_are_a_break(house: House) -> None:
         8,
     )
     intent = Intent(
-        kind=ChainTransaction.Kind.OPEN_ACCOUNT,  # a mint would be refused by the database
+        kind=ChainTransaction.Kind.BURN,  # a mint would be refused by the database
         key="a thief",
         instructions=[extra],
         signers=[house.keys.payer, house.keys.mint_authority],
@@ -144,8 +141,9 @@ def test_a_silent_party_is_unavailable_and_never_zero(house: House) -> None:
     minted(house)
     nobody = "http://127.0.0.1:1"
 
-    no_chain = reserves(house, chain=SolanaChain(nobody))
-    no_custodian = reserves(house, custodian=AlpacaCustodian(nobody, "k", "s"))
+    with SolanaChain(nobody) as chain, AlpacaCustodian(nobody, "k", "s") as custodian:
+        no_chain = reserves(house, chain=chain)
+        no_custodian = reserves(house, custodian=custodian)
 
     assert (no_chain.chain_supply_units, no_chain.required_share_units) == (None, None)
     assert no_chain.verdict == "unavailable"

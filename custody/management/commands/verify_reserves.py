@@ -15,8 +15,8 @@ class Command(BaseCommand):
     help = "Recount reserves; exits 1 on any break or when a party does not answer."
 
     def handle(self, *args: object, **options: object) -> None:
-        chain, custodian = SolanaChain.from_settings(), AlpacaCustodian.from_settings()
-        found = reserves(chain=chain, custodian=custodian, now=clock.now())
+        with SolanaChain.from_settings() as chain, AlpacaCustodian.from_settings() as custodian:
+            found = reserves(chain=chain, custodian=custodian, now=clock.now())
         for each in found:
             self.stdout.write(_line(each))
             for finding in each.findings:

@@ -1,0 +1,117 @@
+"""Officers start, read and approve mints in the back office; four eyes hold there too."""
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from custody.models import MintRequest, Redemption
+from tests.custody_stories import TOKEN, House
+
+VIEWS = (
+    "mintrequest",
+    "redemption",
+    "deposit",
+    "depositaddress",
+    "custodianorder",
+    "chaintransaction",
+    "reserveattestation",
+)
+
+
+def login(officer: User) -> Client:
+    for name in VIEWS:
+        permission = Permission.objects.get(
+            content_type__app_label="custody", codename=f"view_{name}"
+        )
+        officer.user_permissions.add(permission)
+    client = Client()
+    client.force_login(officer, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def test_an_officer_starts_a_mint_after_reading_what_it_means(house: House) -> None:
+    house.receive_shares(10)
+    client = login(house.maker)
+    url = reverse("admin:custody_mint_start")
+    form = {
+        "asset": str(house.asset_id("AAPLx")),
+        "tokens": "10",
+        "shares": "free",
+        "reason": "demand",
+    }
+
+    preview = client.post(url, form)
+    assert "Mint 10 AAPLx = 10 AAPL" in preview.content.decode()
+    assert not MintRequest.objects.exists()
+    started = client.post(url, {**form, "confirmed": "yes"})
+
+    assert started.status_code == 302
+    assert MintRequest.objects.get().token_units == 10 * TOKEN
+
+
+@pytest.mark.parametrize("tokens", ["1e3", "-1", "0.000000001", "", "1,000"])
+def test_amounts_in_any_other_spelling_are_refused(house: House, tokens: str) -> None:
+    client = login(house.maker)
+    form = {
+        "asset": str(house.asset_id("AAPLx")),
+        "tokens": tokens,
+        "shares": "buy",
+        "reason": "x",
+        "confirmed": "yes",
+    }
+
+    answer = client.post(reverse("admin:custody_mint_start"), form)
+
+    assert answer.status_code == 200
+    assert not MintRequest.objects.exists()
+
+
+def test_a_second_officer_approves_on_the_mints_page_and_the_first_cannot(house: House) -> None:
+    house.receive_shares(10)
+    mint = house.bring_to_approval(house.start_mint(10, use_free_shares=True))
+    assert mint.proposal is not None
+    url = reverse("admin:custody_mintrequest_change", args=[mint.id])
+    act = {"act": "approve", "body_hash": mint.proposal.body_hash}
+
+    own = login(house.maker).get(url).content.decode()
+    login(house.maker).post(url, act)
+    assert "You started this yourself" in own
+    assert house.state_of(mint.id) == "awaiting_approval"
+    page = login(house.checker).get(url).content.decode()
+    login(house.checker).post(url, act)
+
+    assert "Approve: Mint 10 AAPLx = 10 shares of AAPL" in page
+    assert house.state_of(mint.id) == "approved"
+
+
+def test_who_has_no_permission_sees_and_starts_nothing(house: House) -> None:
+    stranger = User.objects.create_user(email="clerk@example.com", is_staff=True)
+    client = Client()
+    client.force_login(stranger, backend="django.contrib.auth.backends.ModelBackend")
+
+    assert client.get(reverse("admin:custody_mint_start")).status_code == 403
+    for name in VIEWS:
+        assert client.get(reverse(f"admin:custody_{name}_changelist")).status_code == 403
+
+
+def test_every_table_of_custody_can_be_looked_at(house: House) -> None:
+    house.prefund(usdc="100000")
+    house.receive_shares(10)
+    mint = house.bring_to_approval(house.start_mint(10, use_free_shares=True))
+    house.approve(mint)
+    house.sweep_until(lambda: house.state_of(mint.id) == "minted")
+    house.give_tokens("alice", 10)
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.clock.to_next_session()
+    house.sweep_until(lambda: Redemption.objects.get(id=redemption.id).state == "paid")
+    client = login(house.maker)
+
+    for name in VIEWS:
+        page = client.get(reverse(f"admin:custody_{name}_changelist"))
+        assert page.status_code == 200, name
+    page = client.get(reverse("admin:custody_redemption_change", args=[redemption.id]))
+    text = page.content.decode()
+    assert "Redeem 5 AAPLx = 5 AAPL" in text
+    assert "not yet" not in text
