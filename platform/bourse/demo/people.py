@@ -10,7 +10,7 @@ from typing import Any
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import transaction
 from PIL import Image, ImageDraw
 
@@ -44,46 +44,18 @@ CAST = (
     Login("second custody officer", f"victor@{DOMAIN}", "Victor Vault", "Custody officers"),
     Login("market operator", f"olga@{DOMAIN}", "Olga Operator", "Market operators"),
 )
-# Staff see everything of their trade; what they may do is named one by one.
-GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "Compliance officers": (
-        ("accounts", "reference"),
-        (
-            "accounts.check_proposal",
-            "accounts.decide_kyc",
-            "accounts.restrict_investor",
-            "accounts.reveal_personal_data",
-        ),
-    ),
-    "Custody officers": (
-        ("custody", "reference", "accounts"),
-        ("accounts.check_proposal", "custody.add_mintrequest"),
-    ),
-    "Market operators": (
-        ("trading", "reference", "reporting", "custody"),
-        (
-            "trading.set_listing_state",
-            "trading.change_listing",
-            "reporting.run_export",
-            "reporting.download_export",
-            "reporting.release_export",
-        ),
-    ),
-}
 # The traders of the house: who, and the file in var/keys that holds their API key.
 TRADERS = {"market-maker": "Bourse Market Making", "taker": "Bourse Simulated Flow"}
 
 
 def load_people(*, say: Say, now: datetime) -> None:
-    """Groups, logins and the house's traders with their keys."""
-    for name, (apps, rights) in GROUPS.items():
-        _load_group(name, apps, rights)
+    """Logins in the groups that accounts keeps, and the house's traders with their keys."""
     passwords = _keep_passwords()
     for login in CAST:
         _load_login(login, passwords[login.email])
     for name, display_name in TRADERS.items():
         _load_trader(name, display_name, now)
-    say(f"{len(CAST)} logins in {len(GROUPS)} groups, {len(TRADERS)} traders of the house")
+    say(f"{len(CAST)} logins, {len(TRADERS)} traders of the house")
 
 
 def load_investor(*, say: Say, now: datetime) -> None:
@@ -122,17 +94,6 @@ def get_trader(name: str) -> Investor:
 
 def get_officer(role: str) -> User:
     return User.objects.get(email=next(login.email for login in CAST if login.role == role))
-
-
-def _load_group(name: str, apps: tuple[str, ...], rights: tuple[str, ...]) -> None:
-    group, _ = Group.objects.get_or_create(name=name)
-    wanted = list(
-        Permission.objects.filter(content_type__app_label__in=apps, codename__startswith="view_")
-    )
-    for right in rights:
-        app, codename = right.split(".")
-        wanted.append(Permission.objects.get(content_type__app_label=app, codename=codename))
-    group.permissions.set(wanted)
 
 
 @transaction.atomic

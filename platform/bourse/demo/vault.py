@@ -147,9 +147,9 @@ def _token_units(token: Asset) -> int:
     mint = MintRequest.objects.filter(asset=token).order_by("requested_at").first()
     if mint is not None:
         return mint.token_units
-    price = ReferencePrice.objects.get(instrument_id=token.instrument_id).price_per_share_micros
-    whole = max(TOKENS_MIN, round(INVENTORY_USD * 10**6 / price))
-    return whole * 10**token.decimals
+    price = ReferencePrice.objects.get(instrument__assets=token).price_per_share_micros
+    whole = max(TOKENS_MIN, INVENTORY_USD * 10**6 // price)
+    return int(whole * 10**token.decimals)
 
 
 def _send_usdc(investor: Investor | None, usdc: str, now: datetime) -> None:
