@@ -39,7 +39,7 @@ def seal(plain: bytes, *, place: str) -> bytes:
     return bytes([VERSION, len(name)]) + name + nonce + cipher.encrypt(nonce, plain, place.encode())
 
 
-def open_sealed(sealed: bytes, *, place: str) -> bytes:
+def open_sealed(sealed: bytes | memoryview, *, place: str) -> bytes:
     """Decrypt what `seal` made for the same place.
 
     :raises CannotOpen: for every other input.

@@ -217,7 +217,9 @@ def read_review(content: dict[str, Any]) -> Review:
 
 
 def to_alpha_3(country: str) -> str:
-    return str(pycountry.countries.get(alpha_2=country).alpha_3)
+    found = pycountry.countries.get(alpha_2=country)
+    assert found is not None, "cases hold checked countries only"
+    return str(found.alpha_3)
 
 
 def _document_countries(content: dict[str, Any]) -> tuple[str, ...]:

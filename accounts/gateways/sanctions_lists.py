@@ -182,7 +182,7 @@ def _read_eu(path: Path) -> tuple[date | None, list[Entry]]:
             continue
         entries.append(
             Entry(
-                reference=element.get("euReferenceNumber") or element.get("logicalId", ""),
+                reference=element.get("euReferenceNumber", "") or element.get("logicalId", ""),
                 kind=_PERSON
                 if subject is not None and subject.get("classificationCode") == "P"
                 else _ENTITY,
