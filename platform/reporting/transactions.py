@@ -63,6 +63,7 @@ def collect(*, day: date, firm_lei: str, now: datetime) -> DayTransactions:
 
 
 NO_ISIN = Unnamed("token_isin_missing", "The token has no ISIN of its own.")
+SAME_OWNER = Unnamed("no_change_of_owner", "The house is on both sides: nothing was acquired.")
 NO_CURRENCY = Unnamed("currency_unknown", "The quote asset stands for no ISO 4217 currency.")
 
 
@@ -92,6 +93,8 @@ def _transaction(
         return buyer
     if isinstance(seller, Unnamed):
         return seller
+    if buyer == seller:
+        return SAME_OWNER
     asset, quote = trade.listing.asset, trade.listing.quote
     is_own = rts22.Firm(firm_lei) in (buyer, seller)
     return rts22.Transaction(

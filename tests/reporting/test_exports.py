@@ -192,6 +192,16 @@ def test_parties_that_cannot_be_named_are_left_out_with_the_reason(
     ]
 
 
+def test_a_trade_of_the_house_with_itself_is_left_out(
+    make_listing: Any, make_trade: Any, house: int, without_schemas: None
+) -> None:
+    make_trade(make_listing("AAPL", TEST_ISIN), house, house)
+
+    export = build_rts22(day=DAY, now=NEXT_MORNING)
+
+    assert export.not_reportable.get().reason_code == "no_change_of_owner"
+
+
 def test_a_download_needs_the_right_and_leaves_a_row(
     market: dict[str, Any], without_schemas: None, make_staff: Any
 ) -> None:
