@@ -177,7 +177,7 @@ class _Client:
     def __init__(self) -> None:
         self._channel = f"bourse:answers:{uuid7()}"
         self._waiting: dict[UUID, asyncio.Future[Answer]] = {}
-        self._outgoing: list[bytes] = []
+        self._outgoing: list[tuple[UUID, bytes]] = []
         self._flush: asyncio.Task[None] | None = None
         self._encode = msgspec.msgpack.Encoder().encode
         self._push = Redis.from_url(settings.REDIS_URL, socket_timeout=2, retry=None)
@@ -196,7 +196,8 @@ class _Client:
         self._waiting[command.id] = answer
         try:
             # Before any await: commands leave in the order in which they came.
-            self._outgoing.append(self._encode(Envelope(command, deadline, self._channel)))
+            packed = self._encode(Envelope(command, deadline, self._channel))
+            self._outgoing.append((command.id, packed))
             if self._flush is None:
                 self._flush = asyncio.create_task(self._push_outgoing())
             async with asyncio.timeout(timeout_seconds + ANSWER_GRACE_SECONDS):
@@ -208,22 +209,34 @@ class _Client:
 
     async def _push_outgoing(self) -> None:
         """Push what has gathered until nothing is left; one push is under way at a time."""
-        key = commands_key(POOL_ID)
+        sending: list[tuple[UUID, bytes]] = []
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
                 await self._subscribed.wait()  # or the answers would be missed
             while self._outgoing:
-                packed, self._outgoing = self._outgoing, []
-                async with self._push.pipeline(transaction=False) as pipeline:
-                    pipeline.rpush(key, *packed)
-                    pipeline.expire(key, COMMANDS_EXPIRE_SECONDS)
-                    await pipeline.execute()
+                sending, self._outgoing = self._outgoing, []
+                await self._push_packed([packed for _, packed in sending])
         except (RedisError, OSError) as problem:  # a TimeoutError is an OSError
-            # Whether it arrived is unknown, so nothing is sent again: the callers time out.
+            # Whether they arrived is unknown, so nothing is sent again.
             logger.error("commands could not be pushed: %s", problem)
+            lost = {id for id, _ in [*sending, *self._outgoing]}
             self._outgoing = []
+            self._give_up(lost)
         finally:
             self._flush = None
+
+    async def _push_packed(self, packed: list[bytes]) -> None:
+        key = commands_key(POOL_ID)
+        async with self._push.pipeline(transaction=False) as pipeline:
+            pipeline.rpush(key, *packed)
+            pipeline.expire(key, COMMANDS_EXPIRE_SECONDS)
+            await pipeline.execute()
+
+    def _give_up(self, ids: set[UUID]) -> None:
+        """Tell who waits at once, rather than at the deadline, that nobody knows."""
+        for id in ids & self._waiting.keys():
+            if not self._waiting[id].done():
+                self._waiting[id].set_exception(OutcomeUnknown(order_id=id))
 
     async def _listen(self) -> None:
         """Receive answers for ever; a lost connection is opened again."""
@@ -233,6 +246,8 @@ class _Client:
                     await subscription.subscribe(self._channel)
                     await self._receive(subscription)
             self._subscribed.clear()
+            # What broke this connection has probably broken the idle ones too.
+            await self._push.connection_pool.disconnect()
             await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _receive(self, subscription: Any) -> None:

@@ -263,7 +263,9 @@ class Sequencer:
                 batch_no, inbox, known = self._begin(envelopes)
                 effects = Effects(batch_no, self._now)
                 batch = Batch(effects, envelopes, known)
-                apply_inbox(self._connection, self.pool, inbox, effects, self.pool_id)
+                if inbox:
+                    apply_inbox(self._connection, self.pool, inbox, effects, self.pool_id)
+                    self._know_new_assets()
                 batches.run(self.pool, batch, self._recent)
                 effects.close_books()
                 self._write(effects, inbox)
@@ -275,6 +277,14 @@ class Sequencer:
         self._recent.update(batch.taken, self._now)
         self._beat_at = time.monotonic()
         self._announce(batch)
+
+    def _know_new_assets(self) -> None:
+        """Open the house's accounts of assets that came after this engine."""
+        rules = (market.rules for market in self.pool.markets.values())
+        wanted = {asset for each in rules for asset in (each.base_id, each.quote_id)}
+        wanted |= {asset_id for _, asset_id in self.pool.funds}
+        if not wanted <= self.house.transit.keys():
+            self.house = loading.load_house_accounts(self._connection, self.pool_id)
 
     def _begin(
         self, envelopes: Sequence[Envelope]
@@ -313,7 +323,9 @@ class Sequencer:
         if connection.closed or connection.broken:
             raise OutcomeOfCommitUnknown(str(problem)) from problem
         try:
-            connection.execute("ROLLBACK")
+            # Not execute("ROLLBACK"): psycopg would go on believing in prepared statements
+            # whose parsing the failed pipeline skipped.
+            connection.rollback()
         except psycopg.OperationalError as lost:
             raise OutcomeOfCommitUnknown(str(lost)) from lost
 
