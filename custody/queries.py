@@ -142,6 +142,7 @@ def _reserves_of(
     now: datetime,
 ) -> Reserves:
     assert token.instrument is not None
+    assert token.instrument_id is not None
     share = Asset.objects.get(instrument_id=token.instrument_id, kind=AssetKind.SHARE)
     shares = None if held is None else held.get(token.instrument.ticker, Shares(0, 0))
     slot, supply = on_chain or (None, None)
@@ -247,7 +248,7 @@ def _burning(token: Asset) -> tuple[int, int]:
 def _orders_under_way(token: Asset) -> tuple[int, int]:
     """(share units being bought, being sold): they may have filled and not be booked yet."""
     rows = CustodianOrder.objects.filter(
-        asset__instrument_id=token.instrument_id, state__in=["new", "submitted"]
+        asset__instrument=token.instrument, state__in=["new", "submitted"]
     )
     sums = dict(rows.values_list("side").annotate(units=Sum("units")))
     return int(sums.get("buy", 0)), int(sums.get("sell", 0))

@@ -75,7 +75,10 @@ def load(path: Path) -> ChainKeys:
         raise ChainKeysUnusable(f"Others may read {path}: set its mode to 0600.")
     if set(seeds) != {*ROLES, "seed"} or any(len(seed) != 32 for seed in seeds.values()):
         raise ChainKeysUnusable(f"{path} does not hold the keys of all roles.")
-    return ChainKeys(*(Keypair.from_seed(seeds[role]) for role in ROLES), seed=seeds["seed"])
+    payer, mint_authority, compliance, hot_wallet = (
+        Keypair.from_seed(seeds[role]) for role in ROLES
+    )
+    return ChainKeys(payer, mint_authority, compliance, hot_wallet, seeds["seed"])
 
 
 def path_from_settings() -> Path:

@@ -275,7 +275,7 @@ def _settlement(traded: date, days: Sequence[dict[str, Any]]) -> Settlement:
     """Settled from the opening of the settlement date on."""
     by_date = {row["date"]: row for row in days}
     on = by_date.get(traded.isoformat(), {}).get("settlement_date")
-    if on not in by_date:
+    if on is None or on not in by_date:
         raise GatewayUnavailable(PARTY, f"its calendar does not settle {traded}")
     hour, minute = by_date[on]["open"].split(":")
     local = datetime.combine(date.fromisoformat(on), time(int(hour), int(minute)), NEW_YORK)

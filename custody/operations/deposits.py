@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from solders.pubkey import Pubkey
 
 from accounts.models import Investor
@@ -67,7 +68,7 @@ def open_deposit_address(
     asset = Asset.objects.get(id=asset_id)
     if asset.kind != AssetKind.STABLECOIN or not asset.mint_address:
         raise NotDepositable
-    known = DepositAddress.objects.filter(investor_id=investor_id, asset=asset).first()
+    known = _addresses(investor_id).filter(asset=asset).first()
     if known is not None:
         return known
     if investor_id is not None:
@@ -83,7 +84,7 @@ def open_deposit_address(
                 token_account=str(account),
             )
     except IntegrityError:
-        return DepositAddress.objects.get(investor_id=investor_id, asset=asset)
+        return _addresses(investor_id).get(asset=asset)
 
 
 def watch_deposits(*, chain: SolanaChain, now: datetime) -> int:
@@ -267,6 +268,12 @@ def _credit(row: Deposit, slot: int, now: datetime) -> bool:
     if not moved:
         transaction.set_rollback(True)  # another worker credits it
     return moved
+
+
+def _addresses(investor_id: int | None) -> QuerySet[DepositAddress]:
+    if investor_id is None:
+        return DepositAddress.objects.filter(investor__isnull=True)
+    return DepositAddress.objects.filter(investor_id=investor_id)
 
 
 def _check_may_deposit(investor_id: int) -> None:

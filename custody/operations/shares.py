@@ -39,7 +39,7 @@ class NoShareAsset(Refusal):
 
 def get_share_asset(token: Asset) -> Asset:
     """The share that a token stands for. :raises NoShareAsset: there is none."""
-    if token.kind != AssetKind.TOKEN:
+    if token.kind != AssetKind.TOKEN or token.instrument_id is None:
         raise NoShareAsset
     found = Asset.objects.filter(instrument_id=token.instrument_id, kind=AssetKind.SHARE).first()
     if found is None:

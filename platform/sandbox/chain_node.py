@@ -156,7 +156,7 @@ class Node:
         message = transaction.message
         # Programs are large and never change: only what may be written is compared.
         writable = [
-            str(key) for i, key in enumerate(message.account_keys) if message.is_maybe_writable(i)
+            str(key) for i, key in enumerate(message.account_keys) if _is_writable(transaction, i)
         ]
         before = {address: self._current(address) for address in writable}
         self._set_clock(slot)
@@ -296,6 +296,14 @@ def _to_svm(account: StoredAccount) -> Account:
     return Account(
         account.lamports, account.data, Pubkey.from_string(account.owner), account.executable, 0
     )
+
+
+def _is_writable(transaction: VersionedTransaction, index: int) -> bool:
+    """By the header: signers first, within each group the read-only ones last."""
+    header, keys = transaction.message.header, len(transaction.message.account_keys)
+    if index < header.num_required_signatures:
+        return index < header.num_required_signatures - header.num_readonly_signed_accounts
+    return index < keys - header.num_readonly_unsigned_accounts
 
 
 def _lookups(transaction: VersionedTransaction) -> Sequence[object]:

@@ -139,7 +139,7 @@ def _usdc_units(usdc: object) -> int:
     match = _AMOUNT.fullmatch(usdc) if isinstance(usdc, str) else None
     if match is None:
         raise FaucetRefused('Write the amount as "1000" or "12.50".')
-    units = int(match.group(1)) * 10**USDC_DECIMALS + int((match.group(2) or "").ljust(6, "0"))
+    units: int = int(match.group(1)) * 10**USDC_DECIMALS + int((match.group(2) or "").ljust(6, "0"))
     if not 0 < units <= USDC_MAX:
         raise FaucetRefused("Ask for more than 0 and at most ten billion USDC.")
     return units
