@@ -36,6 +36,7 @@ def throw_away(folder: Path) -> dict[str, str]:
         "BOURSE_CHAIN_KEYS_FILE": str(key_file),
         "EMAIL_URL": "smtp+tls://mail.example:587",
         "FIRM_LEI": "5493001KJTIIGC8Y1R12",
+        "FIRM_COUNTRY": "DE",
         "VENUE_MIC": "XBRS",
         **{name: secrets.token_hex(16) for name in names},
     }

@@ -42,6 +42,7 @@ def safe(tmp_path: Path) -> dict[str, Any]:
         "email_url": "smtp+tls://mail.example",
         "firm_lei": "5493001KJTIIGC8Y1R12",
         "firm_country": "DE",
+        "firm_country": "DE",
         "venue_mic": "XBRS",
     }
 
@@ -79,6 +80,8 @@ def test_a_complete_production_environment_is_safe(safe: dict[str, Any]) -> None
         ("firm_lei", ""),
         ("firm_lei", "5493001KJTIIGC8Y1R13"),
         ("firm_country", "Germany"),
+        ("firm_country", ""),
+        ("firm_country", "de"),
         ("venue_mic", ""),
     ],
 )

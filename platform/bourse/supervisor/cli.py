@@ -65,6 +65,8 @@ def _run(environment: Environment, options: argparse.Namespace) -> int:
         orphanage = Orphanage(var / "children.json")
         for name in orphanage.end_all():
             say(f"ended {name}, which a killed run had left")
+        # A killed run could not take back what it told others.
+        (var / "run.json").unlink(missing_ok=True)
         addresses = addressing.claim(environment)
         overseer = Overseer(
             lambda name: LogFile(var / "logs" / f"{name}.log"), on_start=orphanage.remember

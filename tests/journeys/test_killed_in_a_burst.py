@@ -1,0 +1,241 @@
+"""Everything is killed by -9 in the middle of trading, started again, and nothing is gone.
+
+This is `manage.py up` as `make run` calls it, with its own servers and the
+whole demo, in a var folder of its own.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bourse.environment import Environment
+from bourse.supervisor.launch import is_alive
+from sandbox.partner import Disconnected, Key, Partner, Refused
+from tests.servers import ROOT
+
+SEED = 20_261_124
+READY_SECONDS = 420
+ORDERS_BEFORE_KILL = 150
+LISTINGS = ("AAPLxUSDC", "MSFTxUSDC", "SPYxUSDC")
+
+pytestmark = pytest.mark.xdist_group("whole_house")
+
+
+class House:
+    """One `manage.py up` and what it says."""
+
+    def __init__(self, var: Path) -> None:
+        self.var = var
+        names = {name.upper() for name in Environment.model_fields}
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in names and not name.startswith("BOURSE_")
+        }
+        self.environment["BOURSE_VAR_DIR"] = str(var)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> dict[str, Any]:
+        """Start it and return the run file that it writes once all is ready."""
+        started_at = time.time()
+        log = (self.var.parent / "up.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_ready(since=started_at):
+            assert self.process.poll() is None, self.tail()
+            assert time.monotonic() < deadline, self.tail()
+            time.sleep(0.2)
+        content: dict[str, Any] = json.loads((self.var / "run.json").read_text())
+        return content
+
+    def is_ready(self, *, since: float) -> bool:
+        run_file = self.var / "run.json"
+        return run_file.exists() and run_file.stat().st_mtime > since
+
+    def manage(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *argv],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def children(self) -> list[int]:
+        started: dict[str, list[int]] = json.loads((self.var / "children.json").read_text())
+        return [process_id for process_id, _ in started.values()]
+
+    def kill_everything(self) -> None:
+        """The supervisor first, so that nobody restarts anybody; then all, at once."""
+        assert self.process is not None
+        children = self.children()
+        self.process.kill()
+        for process_id in children:
+            if is_alive(process_id):
+                os.kill(process_id, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(timeout=90)
+
+    def tail(self) -> str:
+        return (self.var.parent / "up.log").read_text()[-6000:]
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "var")
+    yield made
+    made.stop()
+
+
+async def test_nothing_acknowledged_is_gone_after_kill_9_of_everything(house: House) -> None:
+    run = house.start()
+    assert (house.var / "run.json").stat().st_mode & 0o777 == 0o600
+    key = trading_key(house, run["logins"][0]["email"])
+    await accept_disclosures(run["web"], key)
+
+    acknowledged = await trade_until_killed(house, run["web"], key)
+    again = house.start()
+
+    assert again["web"] == run["web"]
+    assert again["logins"] == run["logins"]
+    found = await look_up(again["web"], key, acknowledged)
+    assert len(acknowledged) >= ORDERS_BEFORE_KILL
+    assert {order: view["side"] for order, view in found.items()} == acknowledged
+    for command in ("verify_ledger", "verify_audit", "verify_reserves"):
+        done = house.manage(command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    # And it still trades.
+    assert await place_one(again["web"], key)
+
+    house.stop()
+    assert not [child for child in house.children() if is_alive(child)]
+
+
+def trading_key(house: House, email: str) -> Key:
+    made = house.manage("create_api_key", "--email", email, "--scopes", "read,trade,fund")
+    assert made.returncode == 0, made.stderr
+    content = json.loads(made.stdout)
+    return Key(key=content["key"], secret=content["secret"])
+
+
+async def accept_disclosures(web: str, key: Key) -> None:
+    async with httpx.AsyncClient(base_url=web, timeout=30) as client:
+        for listing in LISTINGS:
+            subject = listing.removesuffix("USDC")
+            target = f"/api/v1/disclosures/{subject}/consent/"
+            body = json.dumps({"sha256": await read_disclosure(web, key, subject)}).encode()
+            signed = key.sign(method="POST", target=target, body=body, nonce=time.time_ns())
+            headers = {
+                "Bourse-Key": key.key,
+                "Bourse-Timestamp": signed["timestamp"],
+                "Bourse-Nonce": signed["nonce"],
+                "Bourse-Signature": signed["signature"],
+                "Content-Type": "application/json",
+            }
+            answer = await client.post(target, content=body, headers=headers)
+            assert answer.is_success, answer.text
+
+
+async def read_disclosure(web: str, key: Key, subject: str) -> str:
+    partner = Partner(web=web, key=key)
+    try:
+        listed = await partner.get("/api/v1/disclosures/", signed=True)
+    finally:
+        await partner.close()
+    return str(next(one["sha256"] for one in listed if one["subject"] == subject))
+
+
+async def trade_until_killed(house: House, web: str, key: Key) -> dict[str, str]:
+    """Send orders as fast as answers come; kill in the middle; (order id: side) acknowledged."""
+    partner = Partner(web=web, key=key)
+    chance = random.Random(SEED)
+    acknowledged: dict[str, str] = {}
+    try:
+        async with partner.socket(lambda update: None) as socket:
+
+            async def trader() -> None:
+                while True:
+                    try:
+                        answer = await socket.ask(an_order(chance))
+                    except Refused:
+                        continue
+                    acknowledged[answer["order"]["id"]] = answer["order"]["side"]
+
+            traders = [asyncio.create_task(trader()) for _ in range(4)]
+            deadline = time.monotonic() + 120
+            while len(acknowledged) < ORDERS_BEFORE_KILL and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            house.kill_everything()
+            ended = await asyncio.gather(*traders, return_exceptions=True)
+            assert all(isinstance(end, Disconnected) for end in ended), ended
+    except Disconnected:
+        pass  # the socket went with the web process
+    finally:
+        await partner.close()
+    return acknowledged
+
+
+def an_order(chance: random.Random) -> dict[str, Any]:
+    """Buys of little more than 1 USDC: most cross the market maker's quotes."""
+    order = {
+        "type": "place_order",
+        "listing": chance.choice(LISTINGS),
+        "side": "buy",
+        "order_type": "market",
+        "cash": "1.10",
+    }
+    if chance.random() < 0.3:
+        order |= {"side": "sell", "quantity": "0.001", "order_type": "market"}
+        del order["cash"]
+    return order
+
+
+async def look_up(web: str, key: Key, orders: dict[str, str]) -> dict[str, Any]:
+    partner = Partner(web=web, key=key)
+    try:
+        return {
+            order: await partner.get(f"/api/v1/orders/{order}/", signed=True) for order in orders
+        }
+    finally:
+        await partner.close()
+
+
+async def place_one(web: str, key: Key) -> bool:
+    partner = Partner(web=web, key=key)
+    try:
+        async with partner.socket(lambda update: None) as socket:
+            answer = await socket.ask(
+                {
+                    "type": "place_order",
+                    "listing": LISTINGS[0],
+                    "side": "buy",
+                    "order_type": "market",
+                    "cash": "1.00",
+                }
+            )
+            return bool(answer["order"]["status"] == "filled")
+    finally:
+        await partner.close()
