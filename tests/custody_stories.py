@@ -21,8 +21,8 @@ from custody.gateways import chain_keys
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
 from custody.gateways.custodian import AlpacaCustodian
-from custody.models import DepositAddress, MintRequest, PoolTransfer, Redemption
 from custody.ledger_purposes import Purpose
+from custody.models import DepositAddress, MintRequest, PoolTransfer, Redemption
 from tests.ledger_stories import POOL, Books
 from tests.parties import Party, SandboxClock
 
