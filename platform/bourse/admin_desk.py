@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 
 from accounts.models import KycCase, Proposal, ProviderEvent
 from accounts.queries import list_current_sanctions_lists, list_waiting_proposals
-from bourse import status
+from bourse import demo_time, status
 from bourse.admin_theme import is_reachable
 from custody.models import CustodianOrder, Deposit, MintRequest, Redemption
 from custody.pages import list_reserve_rows
@@ -72,6 +72,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "figures": _figures(),
         "parts": status.look(now=now),
         "lists": list_current_sanctions_lists(),
+        "time_steps": demo_time.STEPS if demo_time.is_movable() else {},
         "now": now,
     }
     return context

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 
-from bourse import health, views
+from bourse import demo_time, health, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include("bourse.api")),
     path("0/", include("trading.kraken.urls")),
     path("account/", include("allauth.urls")),
+    path("admin/demo-time/", demo_time.advance, name="demo_time"),
     path("admin/", admin.site.urls),
 ]
 
