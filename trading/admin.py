@@ -85,7 +85,7 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     actions_detail = ["change_state"]
     actions = ["halt"]
 
-    @display(description="State", ordering="state", label=TONES)
+    @display(description="State", ordering="state", label=TONES)  # type: ignore[untyped-decorator]
     def state_badge(self, listing: Listing) -> tuple[str, str]:
         return listing.state, listing.state.replace("_", " ")
 
@@ -100,7 +100,9 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     def has_change_state_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("trading.set_listing_state")
 
-    @action(description="Change state", url_path="change-state", permissions=["change_state"])
+    @action(  # type: ignore[untyped-decorator]
+        description="Change state", url_path="change-state", permissions=["change_state"]
+    )
     def change_state(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for the state and its reason, then do it."""
         listing = Listing.objects.get(pk=object_id)

@@ -78,14 +78,17 @@ class RecentIds:
         self._new.update(ids)
 
 
+# (investor, client_order_id) -> (hash of the body, the first answer)
+KnownIds = dict[tuple[int, str], tuple[bytes | None, OrderView]]
+
+
 @dataclass(slots=True)
 class Batch:
     """Commands with their effects and answers."""
 
     effects: Effects
     envelopes: Sequence[Envelope]
-    # What clients' own ids stand for: (investor, client_order_id) -> (body hash, first answer)
-    known: dict[tuple[int, str], tuple[bytes | None, OrderView]]
+    known: KnownIds
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     answered_orders: list[tuple[str, UUID, BookOrder]] = field(default_factory=list)
     taken: set[UUID] = field(default_factory=set)

@@ -21,6 +21,7 @@ from django.urls import path
 
 from accounts import api_keys
 from accounts.models import ApiKey
+from accounts.models.api_keys import SCOPES
 from accounts.queries import get_investor_for
 from kernel import clock
 from kernel.refusals import OutcomeUnknown, Refusal
@@ -42,7 +43,7 @@ COMMANDS_IN_FLIGHT_MAX = 200
 SUBSCRIPTIONS_MAX = 300
 # How long a socket may go on after its session or key has ended.
 RECHECK_SECONDS = 10.0
-ALL_SCOPES = frozenset(api_keys.SCOPES)
+ALL_SCOPES = frozenset(SCOPES)
 SLOW_CONSUMER_CODE, TOO_FAST_CODE = 4408, 4429
 
 
@@ -97,7 +98,7 @@ class Allowance:
         self._left -= 1
 
 
-class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class MarketConsumer(AsyncWebsocketConsumer):
     """One socket."""
 
     async def connect(self) -> None:
@@ -170,16 +171,21 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     def _refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
         kind = "unknown" if isinstance(refusal, OutcomeUnknown) else "refused"
-        answer = {"type": kind, "code": refusal.code, "message": refusal.message}
-        about = {key: message[key] for key in ("channel", "listing") if key in message}
+        answer: dict[str, Any] = {
+            "type": kind,
+            "code": refusal.code,
+            "message": refusal.message,
+        }
+        answer |= {key: message[key] for key in ("channel", "listing") if key in message}
         if "order_id" in refusal.details:
-            about["order_id"] = refusal.details["order_id"]
-        self._answer(message, {**answer, **about})
+            answer["order_id"] = refusal.details["order_id"]
+        self._answer(message, answer)
 
     # Who it is.
 
     async def _know_by_session(self) -> None:
-        investor = await sync_to_async(get_investor_for)(self.scope["user"])
+        user: Any = self.scope["user"]
+        investor = await sync_to_async(get_investor_for)(user)
         if investor is not None:
             await self._know(investor.pk, ALL_SCOPES)
 
@@ -219,7 +225,8 @@ class MarketConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Whether the key is not revoked, or the browser's session not over."""
         if self._key_id is not None:
             return ApiKey.objects.filter(key_id=self._key_id, is_active=True).exists()
-        session, user = self.scope["session"], self.scope["user"]
+        session: Any = self.scope["session"]
+        user: Any = self.scope["user"]
         user.refresh_from_db(fields=["is_active", "password"])
         return bool(
             user.is_active
@@ -366,4 +373,5 @@ def _parse_id(text: object) -> UUID:
         raise MalformedMessage("order_id is a UUID.") from None
 
 
-websocket_urlpatterns = [path("ws/v1", MarketConsumer.as_asgi())]
+_application: Any = MarketConsumer.as_asgi()  # Channels routes what Django calls a view
+websocket_urlpatterns = [path("ws/v1", _application)]

@@ -40,7 +40,7 @@ def apply_inbox(
     if transfer_ids := _named(items, "pool_transfer", "pool_transfer_id"):
         ids = [UUID(each) for each in transfer_ids]
         for transfer in loading.load_transfers(connection, ids):
-            pool.transfer(*transfer, effects)
+            pool.transfer(transfer, effects)
 
 
 def _named(items: Sequence[InboxRow], kind: str, field: str) -> list[Any]:

@@ -12,7 +12,7 @@ import psycopg
 
 from trading.engine.book import BookOrder
 from trading.engine.market import Eligibility, Funds, Market, Rules
-from trading.engine.pool import Pool
+from trading.engine.pool import Pool, TransferRequest
 from trading.records import HouseAccounts
 
 Connection = psycopg.Connection[Any]
@@ -101,7 +101,7 @@ def load_pool(connection: Connection, pool_id: int) -> Pool:
 
 def load_rules(connection: Connection, pool_id: int, ids: list[int] | None) -> list[Rules]:
     rows = connection.execute(RULES, {"pool": pool_id, "ids": ids}).fetchall()
-    return [Rules(*row[:-1], blocked_countries=frozenset(row[-1] or ())) for row in rows]
+    return [Rules(*(*row[:-1], frozenset(row[-1] or ()))) for row in rows]
 
 
 def load_eligibility(connection: Connection, ids: list[int] | None) -> dict[int, Eligibility]:
@@ -137,11 +137,9 @@ def load_recent_ids(connection: Connection, since: UUID) -> set[UUID]:
     return {row[0] for row in connection.execute(RECENT_COMMANDS, [since])}
 
 
-def load_transfers(
-    connection: Connection, ids: list[UUID]
-) -> list[tuple[UUID, int, int, int, bool]]:
-    """(id, investor, asset, units, is_in) of transfers that still wait for an answer."""
-    return connection.execute(TRANSFERS, [ids]).fetchall()
+def load_transfers(connection: Connection, ids: list[UUID]) -> list[TransferRequest]:
+    """Those of the transfers that still wait for an answer, in the order of their requests."""
+    return [TransferRequest(*row) for row in connection.execute(TRANSFERS, [ids])]
 
 
 def set_references(

@@ -97,8 +97,10 @@ class Feed:
 
     def forget(self, mailbox: Mailbox) -> None:
         """Drop every subscription of a socket that is gone."""
-        for channel, key in [*self._public, *self._private]:
-            self.unsubscribe(mailbox, channel, key)
+        for channel, symbol in list(self._public):
+            self.unsubscribe(mailbox, channel, symbol)
+        for channel, investor_id in list(self._private):
+            self.unsubscribe(mailbox, channel, investor_id)
 
     def _snapshot(self, channel: str, book: LiveBook) -> str:
         if channel == "book":

@@ -203,7 +203,7 @@ class Sequencer:
     def _take_commands(self) -> list[Envelope]:
         key = commands_key(self.pool_id)
         try:
-            taken = self._valkey.blmpop(
+            taken: Any = self._valkey.blmpop(
                 IDLE_POLL_SECONDS, 1, key, direction="LEFT", count=BATCH_MAX
             )
         except redis.RedisError as problem:
@@ -288,7 +288,7 @@ class Sequencer:
 
     def _begin(
         self, envelopes: Sequence[Envelope]
-    ) -> tuple[int, list[tuple[int, str, Any]], dict[tuple[int, str], tuple[bytes, OrderView]]]:
+    ) -> tuple[int, list[tuple[int, str, Any]], batches.KnownIds]:
         """Open the transaction behind the fence, and read what came in beside the commands."""
         self._now = max(self._now, clock.now().timestamp())
         connection = self._connection
@@ -315,7 +315,7 @@ class Sequencer:
         records.write_batch(cursor, effects, self.house, self._block)
         if inbox:
             cursor.execute(CONSUME_INBOX, [effects.batch_no, [item[0] for item in inbox]])
-        cursor.execute("COMMIT")
+        cursor.execute("COMMIT", prepare=False)  # by name, for whoever reads the wire
 
     def _abandon(self, problem: Exception) -> None:
         """Leave the failed transaction, or find that nobody knows how it ended."""

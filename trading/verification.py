@@ -44,7 +44,8 @@ FILLS = """
     HAVING orders.id IS NULL
         OR (orders.filled_units, orders.filled_cash_units, orders.fee_units)
            IS DISTINCT FROM
-           (coalesce(sum(fill.quantity), 0), coalesce(sum(fill.cash), 0), coalesce(sum(fill.fee), 0))
+           (coalesce(sum(fill.quantity), 0), coalesce(sum(fill.cash), 0),
+            coalesce(sum(fill.fee), 0))
 """
 DANGLING = """
     SELECT 'order ' || orders.id FROM trading_order AS orders

@@ -165,7 +165,8 @@ async def test_a_poison_command_is_found_and_refused_and_the_others_go_through(
     def forbid_a_user_ref() -> None:
         with connections["owner"].cursor() as cursor:
             cursor.execute(
-                "ALTER TABLE trading_order ADD CONSTRAINT poison CHECK (user_ref IS DISTINCT FROM 13)"
+                "ALTER TABLE trading_order"
+                " ADD CONSTRAINT poison CHECK (user_ref IS DISTINCT FROM 13)"
             )
 
     await sync_to_async(forbid_a_user_ref)()

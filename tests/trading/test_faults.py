@@ -183,9 +183,8 @@ async def test_two_engines_fight_and_one_of_them_owns_the_pool(
     assert len(owners) == 1
     owners[0].stop()
     await until_epoch(2)
-    assert (
-        await order_entry.place(venue.order(alice, "buy", quantity=1, price=50))
-    ).status == "open"
+    after = await order_entry.place(venue.order(alice, "buy", quantity=1, price=50))
+    assert after.status == "open"
     await sync_to_async(verify)()
 
 

@@ -6,6 +6,7 @@ changed nothing, because everything is decided on a plan before it is applied.
 See docs/matching.md for the rules.
 """
 
+from typing import NamedTuple
 from uuid import UUID
 
 from kernel.refusals import NotFound, Refusal
@@ -56,6 +57,16 @@ class OrderUnknown(NotFound):
     """There is no such open order."""
 
     code = "order_not_found"
+
+
+class TransferRequest(NamedTuple):
+    """A custody.PoolTransfer that waits for the engine."""
+
+    id: UUID
+    investor_id: int
+    asset_id: int
+    units: int
+    is_in: bool
 
 
 class Pool:
@@ -434,17 +445,15 @@ class Pool:
         except Refusal as refusal:
             self.pull(order, refusal.code, effects)
 
-    def transfer(
-        self, id: UUID, investor_id: int, asset_id: int, units: int, is_in: bool, effects: Effects
-    ) -> None:
+    def transfer(self, asked: TransferRequest, effects: Effects) -> None:
         """Let units in from custody, or out to it as far as they are available."""
         refused = ""
-        if not is_in and self.available(investor_id, asset_id) < units:
+        if not asked.is_in and self.available(asked.investor_id, asked.asset_id) < asked.units:
             refused = InsufficientFunds.code
-        funds = self.funds_of(investor_id, asset_id, effects)
+        funds = self.funds_of(asked.investor_id, asked.asset_id, effects)
         if not refused:
-            funds.posted += units if is_in else -units
-        effects.transfers.append(Transfer(id, funds, units, is_in, refused))
+            funds.posted += asked.units if asked.is_in else -asked.units
+        effects.transfers.append(Transfer(asked.id, funds, asked.units, asked.is_in, refused))
 
     def check_invariants(self) -> None:
         """Raise AssertionError when holds and orders disagree; for tests and rebuilds."""

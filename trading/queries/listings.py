@@ -100,9 +100,3 @@ def _view(listing: Listing) -> ListingView:
         state_reason=listing.state_reason,
         state_until=listing.state_until,
     )
-
-
-def views_by_symbol(symbols: Iterable[str]) -> dict[str, ListingView]:
-    """Listings by symbol, wherever they are offered."""
-    found = Listing.objects.filter(symbol__in=set(symbols)).select_related("asset", "quote")
-    return {listing.symbol: _view(listing) for listing in found}

@@ -139,7 +139,7 @@ def candles(
     """Candles that begin at multiples of the interval, oldest first, gaps left out."""
     limit = min(limit, CANDLES_MAX)
     start_at = start_at or now - timedelta(seconds=interval_seconds * limit)
-    named = {
+    named: dict[str, int | datetime] = {
         "listing": listing_id,
         "seconds": interval_seconds,
         "start": start_at,
@@ -170,7 +170,7 @@ CROSS JOIN LATERAL (
 
 def statistics(*, listing_ids: Iterable[int], now: datetime) -> dict[int, Statistics]:
     """The last 24 hours of each listing named."""
-    named = {"listings": list(listing_ids), "since": now - timedelta(hours=24)}
+    since = now - timedelta(hours=24)
     with connection.cursor() as cursor:
-        cursor.execute(_STATISTICS, named)
+        cursor.execute(_STATISTICS, {"listings": list(listing_ids), "since": since})
         return {row[0]: Statistics(*row[1:]) for row in cursor.fetchall()}
