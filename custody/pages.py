@@ -60,7 +60,9 @@ def list_holdings(*, investor_id: int) -> list[Holding]:
     for asset_id, units in _on_the_way(investor_id):
         if asset_id in holdings:
             holdings[asset_id].on_the_way_units += units
-    return sorted(holdings.values(), key=lambda each: (each.asset.kind != "stablecoin", each.asset.code))
+    return sorted(
+        holdings.values(), key=lambda each: (each.asset.kind != "stablecoin", each.asset.code)
+    )
 
 
 def get_holding(*, investor_id: int, asset: Asset) -> Holding:
@@ -117,7 +119,9 @@ def list_movements(*, investor_id: int) -> list[Movement]:
     )
     redemptions = Redemption.objects.filter(investor_id=investor_id).select_related("asset")
     lines = [_deposit_line(each) for each in deposits.order_by("-seen_at")[:HISTORY_MAX]]
-    lines += [_redemption_line(each) for each in redemptions.order_by("-requested_at")[:HISTORY_MAX]]
+    lines += [
+        _redemption_line(each) for each in redemptions.order_by("-requested_at")[:HISTORY_MAX]
+    ]
     return sorted(lines, key=lambda line: line.at, reverse=True)[:HISTORY_MAX]
 
 
@@ -157,6 +161,10 @@ class ReserveRow:
 
     asset: Asset
     attestation: ReserveAttestation | None
+
+    @property
+    def verdict(self) -> str:
+        return self.attestation.verdict if self.attestation else ""
 
     @property
     def liabilities_units(self) -> int | None:

@@ -1,5 +1,7 @@
 """The account's own pages: overview, consents, security, API keys."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -26,7 +28,7 @@ def require_investor(request: HttpRequest) -> Investor:
 def account(request: HttpRequest) -> HttpResponse:
     """Who we think you are, what you may do, and what you accepted."""
     investor = get_investor_for(request.user)
-    context = {"investor": investor}
+    context: dict[str, Any] = {"investor": investor}
     if investor:
         context |= {
             "case": queries.get_case_of(investor_id=investor.pk),

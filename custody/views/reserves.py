@@ -16,11 +16,12 @@ HISTORY_SHOWN = 30
 def reserves(request: HttpRequest) -> HttpResponse:
     rows = list_reserve_rows()
     attested = [row for row in rows if row.attestation is not None]
+    counts = [row.attestation for row in rows if row.attestation is not None]
     context = {
         "rows": attested,
         "silent": [row for row in rows if row.attestation is None],
-        "broken": [row for row in attested if row.attestation.verdict == "broken"],
-        "as_of": max((row.attestation.as_of for row in attested), default=None),
+        "broken": [row for row in attested if row.verdict == "broken"],
+        "as_of": max((count.as_of for count in counts), default=None),
     }
     return render(request, "custody/reserves.html", context)
 

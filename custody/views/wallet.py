@@ -1,6 +1,7 @@
 """The wallet: what one has and where it is, deposits, history."""
 
 import io
+from typing import Any
 
 import qrcode
 import qrcode.image.svg
@@ -15,7 +16,6 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.models import Investor
 from accounts.queries import get_investor_for
 from custody.gateways import faucet as faucet_gateway
-from custody.gateways import chain_keys
 from custody.models import Asset, DepositAddress
 from custody.operations import get_deposit_address
 from custody.pages import list_holdings, list_movements
@@ -55,13 +55,16 @@ def deposit(request: HttpRequest) -> HttpResponse:
     try:
         address = _own_address(investor)
     except Refusal as refusal:
-        context = {"why_not": refusal.message}
-        return render(request, "custody/deposit.html", context)
+        return render(request, "custody/deposit.html", {"why_not": refusal.message})
     assert investor is not None
     movements = [
         line for line in list_movements(investor_id=investor.pk) if line.title == "Deposit"
     ]
-    context = {"address": address, "qr": _qr(address.address), "movements": movements[:RECENT]}
+    context: dict[str, Any] = {
+        "address": address,
+        "qr": _qr(address.address),
+        "movements": movements[:RECENT],
+    }
     return render(request, "custody/deposit.html", context)
 
 

@@ -1,9 +1,9 @@
 """A small house for the pages: one listed token, a cast, noon on a trading day.
 
-    alice    verified, lives in Germany, has read AAPLx's disclosure, funded
-    bob      verified as alice, another login
-    charlie  signed up, nothing more
-    olga     staff
+alice    verified, lives in Germany, has read AAPLx's disclosure, funded
+bob      verified as alice, another login
+charlie  signed up, nothing more
+olga     staff
 """
 
 from dataclasses import dataclass

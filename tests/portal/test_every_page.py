@@ -85,7 +85,7 @@ def test_own_pages_show_a_funded_investor_what_is_hers(
     assert_is_a_page(answer.content.decode())
 
 
-@pytest.mark.parametrize("name", [each for each in OWN if each not in ("new_key", "new_redemption")])
+@pytest.mark.parametrize("name", sorted({*OWN} - {"new_key", "new_redemption"}))
 def test_own_pages_have_an_empty_state_for_a_new_login(name: str, charlie: User) -> None:
     answer = client_of(charlie).get(reverse(name))
 

@@ -18,7 +18,13 @@ from trading.states import OrderStatus
 
 PAGE_SIZE = 50
 EXPORT_ROWS_MAX = 50_000
-STATES = {"": "All", "open": "Open", "filled": "Filled", "canceled": "Canceled", "expired": "Expired"}
+STATES = {
+    "": "All",
+    "open": "Open",
+    "filled": "Filled",
+    "canceled": "Canceled",
+    "expired": "Expired",
+}
 TABS = {"orders": "Orders", "trades": "Trades"}
 
 

@@ -21,6 +21,7 @@ from kernel.money import ceil_div, floor_div
 from kernel.refusals import OutcomeUnknown, Refusal
 from trading import order_entry, pages, queries
 from trading.commands import PlaceOrder
+from trading.engine.fees import quantity_for
 from trading.forms import AmountToSpendForm
 from trading.gate import find_gate
 from trading.queries import Depth, ListingView
@@ -29,7 +30,8 @@ from trading.views.trade import require_investor
 
 PREVIEW_SECONDS = 30
 # How far above the worst price seen the order may still fill, in parts per million.
-SLIPPAGE_E6 = 5_000
+SLIPPAGE_E6 = 2_000
+MILLION = 1_000_000
 ONE_TOKEN = 10**8
 SALT = "trading.simple-buy"
 
@@ -44,44 +46,52 @@ class NothingOffered(Refusal):
 class Preview:
     """What an amount would buy from the book as it stands; cash in quote base units."""
 
-    cash_units: int
+    cash_units: int  # the most it can cost, fee included
     quantity_units: int
+    spent_units: int  # what it costs if the book stays as it is, without the fee
     fee_units: int
     limit_price_units: int
 
     @property
+    def about_units(self) -> int:
+        return self.spent_units + self.fee_units
+
+    @property
     def average_price_units(self) -> int:
-        spent = self.cash_units - self.fee_units
-        return spent * ONE_TOKEN // self.quantity_units if self.quantity_units else 0
+        return self.spent_units * ONE_TOKEN // self.quantity_units
 
 
 def preview(*, listing: ListingView, book: Depth, cash_units: int) -> Preview:
-    """Walk the asks with the amount, fee included.
+    """Size the order as the engine will, then walk the asks with it.
 
     :raises NothingOffered: the book holds less than the amount buys.
     """
-    spendable = floor_div(cash_units * 1_000_000, 1_000_000 + listing.taker_fee_e6)
-    left, bought, worst = spendable, 0, 0
+    rate = max(listing.taker_fee_e6, listing.maker_fee_e6)
+    limit = _limit_price(listing, book, floor_div(cash_units * MILLION, MILLION + rate))
+    quantity = quantity_for(cash_units, limit, rate, listing.lot_units)
+    if quantity == 0:
+        raise NothingOffered
+    left, spent = quantity, 0
     for level in book.asks:
-        worst = level.price_units
-        affordable = left * ONE_TOKEN // worst // listing.lot_units * listing.lot_units
-        taken = min(affordable, level.quantity_units)
-        bought += taken
-        left -= ceil_div(taken * worst, ONE_TOKEN)
-        if taken == affordable:
-            break
-    else:
-        raise NothingOffered
-    if bought == 0:
-        raise NothingOffered
-    spent = spendable - left
-    limit = worst * (1_000_000 + SLIPPAGE_E6) // 1_000_000 // listing.tick_units
-    return Preview(
-        cash_units=cash_units,
-        quantity_units=bought,
-        fee_units=ceil_div(spent * listing.taker_fee_e6, 1_000_000),
-        limit_price_units=limit * listing.tick_units,
-    )
+        taken = min(left, level.quantity_units)
+        spent += taken * level.price_units // ONE_TOKEN
+        left -= taken
+    fee = ceil_div(spent * listing.taker_fee_e6, MILLION)
+    return Preview(cash_units, quantity, spent, fee, limit)
+
+
+def _limit_price(listing: ListingView, book: Depth, budget_units: int) -> int:
+    """The worst price that the budget reaches, and a little more, on the tick.
+
+    :raises NothingOffered: it buys the whole book and there is still some left.
+    """
+    left = budget_units
+    for level in book.asks:
+        left -= ceil_div(level.quantity_units * level.price_units, ONE_TOKEN)
+        if left <= 0:
+            reach = level.price_units * (MILLION + SLIPPAGE_E6) // MILLION
+            return max(level.price_units, reach // listing.tick_units * listing.tick_units)
+    raise NothingOffered
 
 
 @require_http_methods(["GET", "POST"])

@@ -132,18 +132,17 @@ def _command(cleaned: dict[str, Any], symbol: str, investor: Investor) -> PlaceO
 
 @require_POST
 def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
-    """Cancel an open order and go back to where the button was."""
+    """Cancel an open order and show it as it stands."""
     investor = require_investor(request)
     try:
         order = order_entry.cancel_sync(CancelOrder(investor_id=investor.pk, order_id=order_id))
     except OutcomeUnknown:
         messages.warning(request, "No answer yet. Look at the order's state before you try again.")
-        return redirect("order", order_id=order_id)
     except Refusal as refusal:
         messages.error(request, refusal.message)
     else:
         messages.success(request, f"Your {order.side} order in {order.listing} is canceled.")
-    return redirect(request.POST.get("back") if request.POST.get("back") == "order" else "activity")
+    return redirect("order", order_id=order_id)
 
 
 @require_safe
@@ -164,7 +163,6 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "trades": [each for each in trades if each.order_id == view.id],
     }
     return render(request, "trading/order.html", context)
-
 
 
 @require_safe

@@ -143,7 +143,8 @@ def age(seconds: float | None) -> str:
     """How old something is, in its two largest units: "2 h 14 min"."""
     if seconds is None:
         return NOTHING
-    rest, words = max(0, int(seconds)), []
+    rest = max(0, int(seconds))
+    words: list[str] = []
     for size, unit in AGE_STEPS:
         count, rest = divmod(rest, size)
         if count or (size == 1 and not words):
