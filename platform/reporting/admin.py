@@ -51,22 +51,29 @@ class ExportFileAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         "state",
         "reported_rows",
         "not_reportable_rows",
-        "has_test_identifiers",
+        "identifiers",
         "built_at",
     ]
     list_filter = ["state", "kind"]
     ordering = ["-day"]
     fields = [
         ("kind", "day", "state"),
-        ("reported_rows", "not_reportable_rows", "has_test_identifiers"),
-        ("schema_name", "validated_at"),
+        ("reported_rows", "not_reportable_rows", "identifiers"),
+        "schema_name",
+        "validated_at",
         "validation_errors",
         "content_sha256",
-        ("built_at", "released_at", "released_by"),
+        "built_at",
+        ("released_at", "released_by"),
     ]
+    readonly_fields = ["identifiers"]
     inlines = [DownloadInline]
     list_before_template = "admin/reporting/exportfile/build.html"
     change_form_outer_before_template = "admin/reporting/exportfile/tools.html"
+
+    @admin.display(description="Identifiers")
+    def identifiers(self, export: ExportFile) -> str:
+        return "test, never released" if export.has_test_identifiers else "real"
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
