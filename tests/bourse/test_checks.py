@@ -42,7 +42,6 @@ def safe(tmp_path: Path) -> dict[str, Any]:
         "email_url": "smtp+tls://mail.example",
         "firm_lei": "5493001KJTIIGC8Y1R12",
         "firm_country": "DE",
-        "firm_country": "DE",
         "venue_mic": "XBRS",
     }
 
