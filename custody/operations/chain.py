@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import connection, transaction
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
@@ -65,22 +65,7 @@ def sign_once(*, intent: Intent, chain: SolanaChain, now: datetime) -> ChainTran
     )
     signed = VersionedTransaction(message, list(intent.signers))
     assert len(bytes(signed)) <= TRANSACTION_BYTES_MAX, f"{intent.key} is too long for a block"
-    try:
-        with transaction.atomic():
-            return ChainTransaction.objects.create(
-                kind=intent.kind,
-                key=intent.key,
-                attempt=ChainTransaction.objects.filter(key=intent.key).count() + 1,
-                signature=str(signed.signatures[0]),
-                signed_bytes=bytes(signed),
-                last_valid_block_height=recent.last_valid_block_height,
-                signed_at=now,
-            )
-    except IntegrityError:
-        live = _live(intent.key)
-        if live is None:
-            raise
-        return live  # another worker was first; ours is never sent
+    return _keep(intent, signed, recent.last_valid_block_height, now)
 
 
 def sweep_transactions(*, chain: SolanaChain, now: datetime) -> int:
@@ -93,6 +78,28 @@ def sweep_transactions(*, chain: SolanaChain, now: datetime) -> int:
     for start in range(0, len(rows), STATUSES_MAX):
         moved += _sweep(rows[start : start + STATUSES_MAX], chain, now)
     return moved
+
+
+@transaction.atomic
+def _keep(
+    intent: Intent, signed: VersionedTransaction, last_valid_block_height: int, now: datetime
+) -> ChainTransaction:
+    """Store the signed bytes, unless another worker was first: then ours are never sent."""
+    with connection.cursor() as cursor:
+        # One at a time per key; the unique index would refuse the second, loudly.
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [intent.key])
+    live = _live(intent.key)
+    if live is not None:
+        return live
+    return ChainTransaction.objects.create(
+        kind=intent.kind,
+        key=intent.key,
+        attempt=ChainTransaction.objects.filter(key=intent.key).count() + 1,
+        signature=str(signed.signatures[0]),
+        signed_bytes=bytes(signed),
+        last_valid_block_height=last_valid_block_height,
+        signed_at=now,
+    )
 
 
 def _sweep(rows: list[ChainTransaction], chain: SolanaChain, now: datetime) -> int:
