@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 
 SWEEP_BATCH_MAX = 50
 RESCREEN_BATCH_MAX = 500
-# Events that fail this often wait for staff, who see them in the admin.
-EVENT_ATTEMPTS_MAX = 500
+# A day of trying every two seconds; after that staff, who see them in the admin, have to look.
+EVENT_ATTEMPTS_MAX = 43_200
 
 BEAT_SCHEDULE = {
     "send-kyc-cases": {"task": "accounts.tasks.send_kyc_cases", "schedule": 2.0},

@@ -46,7 +46,7 @@ class FlaggedFilter(admin.SimpleListFilter):
 class KycCaseAdmin(FileAdmin):
     list_display = [
         "shown_case", "shown_status", "shown_age", "reason_code", "shown_hits", "provider_answer",
-        "shown_proposal", "residence_country",
+        "shown_proposal",
     ]  # fmt: skip
     list_filter = [FlaggedFilter, "status", "residence_country", "is_pep"]
     search_fields = ["id", "investor__display_name", "investor__user__email"]

@@ -138,7 +138,7 @@ class CaseEvent(models.Model):
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return self.kind
+        return self.kind.replace("_", " ").capitalize()
 
 
 class PersonalDataAccess(models.Model):

@@ -8,7 +8,8 @@ from django.db.models import F
 
 from accounts.models import Outbox
 
-ATTEMPTS_MAX = 20
+# Three days of trying every five seconds: longer than a mail server is away.
+ATTEMPTS_MAX = 51_840
 
 
 def send_notice(*, notice_id: int, now: datetime) -> None:
