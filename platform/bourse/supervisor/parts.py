@@ -140,7 +140,7 @@ def _sealer(addresses: Addresses) -> Part:
 def _market_maker(addresses: Addresses) -> Part:
     argv = ["-m", "sandbox.market_maker", "--web", addresses.web_url]
     argv += ["--key-file", str(addresses.key_file("market-maker"))]
-    argv += ["--taker-key-file", str(addresses.key_file("taker"))]
+    argv += ["--taker-key-file", str(addresses.key_file("taker")), "--trades-per-minute", "20"]
     return _settling("market-maker", addresses, argv, frozenset({"web", "engine", "prices"}))
 
 
