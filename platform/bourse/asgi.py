@@ -1,6 +1,7 @@
 """What uvicorn serves: pages and the API over HTTP, live data over WebSocket."""
 
 import os
+import warnings
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
@@ -13,5 +14,7 @@ http = get_asgi_application()
 from bourse import checks, routing  # noqa: E402
 
 checks.refuse_unsafe()
+# whitenoise streams its small files synchronously; in production a proxy serves them.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
 application = ProtocolTypeRouter({"http": http, "websocket": routing.websocket})
