@@ -59,6 +59,8 @@ export function ticket() {
           this.say("[data-available-tokens]", balance.available);
         }
       }
+      // What was missing a moment ago may have come in.
+      if (this.problem) this.problem = this.check();
     },
 
     say(selector, digits) {
