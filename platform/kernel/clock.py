@@ -8,41 +8,53 @@ step to the next session. The file is only read here; sandbox/clock.py writes it
 import json
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 # How long a process may go on with the offset it knows before it looks again.
 RECHECK_SECONDS = 0.1
 
-_sandbox_file: Path | None = None
-_offset = timedelta(0)
-_checked_at = 0.0
-_modified_ns = 0
+
+@dataclass
+class _Sandbox:
+    """The file that is followed, None for real time, and what was last read there."""
+
+    file: Path | None = None
+    offset: timedelta = timedelta(0)
+    checked_at: float = float("-inf")  # monotonic seconds
+    modified_ns: int = 0
+
+    def look(self, file: Path) -> None:
+        """Read the offset again when RECHECK_SECONDS are over and the file has changed."""
+        at = time.monotonic()
+        if at - self.checked_at < RECHECK_SECONDS:
+            return
+        self.checked_at = at
+        try:
+            modified_ns = os.stat(file).st_mtime_ns
+        except FileNotFoundError:
+            return  # nobody has moved the clock yet
+        if modified_ns != self.modified_ns:
+            self.offset = timedelta(seconds=json.loads(file.read_text())["offset_seconds"])
+            self.modified_ns = modified_ns
+
+
+_sandbox = _Sandbox()
 
 
 def configure(sandbox_file: Path | None) -> None:
     """Follow the sandbox's clock file, or real time when None."""
-    global _sandbox_file, _offset, _checked_at, _modified_ns
-    _sandbox_file, _offset, _checked_at, _modified_ns = sandbox_file, timedelta(0), 0.0, 0
+    vars(_sandbox).update(vars(_Sandbox(sandbox_file)))
+
+
+def followed_file() -> Path | None:
+    """The sandbox's clock file, or None for real time."""
+    return _sandbox.file
 
 
 def now() -> datetime:
     """The time now, aware, in UTC."""
-    if _sandbox_file is not None:
-        _follow(_sandbox_file)
-    return datetime.now(UTC) + _offset
-
-
-def _follow(sandbox_file: Path) -> None:
-    global _offset, _checked_at, _modified_ns
-    at = time.monotonic()
-    if at - _checked_at < RECHECK_SECONDS and _checked_at:
-        return
-    _checked_at = at
-    try:
-        modified_ns = os.stat(sandbox_file).st_mtime_ns
-    except FileNotFoundError:
-        return  # nobody has moved the clock yet
-    if modified_ns != _modified_ns:
-        _offset = timedelta(seconds=json.loads(sandbox_file.read_text())["offset_seconds"])
-        _modified_ns = modified_ns
+    if _sandbox.file is not None:
+        _sandbox.look(_sandbox.file)
+    return datetime.now(UTC) + _sandbox.offset

@@ -15,7 +15,7 @@ from sandbox import clock as sandbox_clock
 @pytest.fixture
 def clock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(clock, "RECHECK_SECONDS", 0.0)
-    before = clock._sandbox_file
+    before = clock.followed_file()
     clock.configure(tmp_path / "clock.json")
     yield tmp_path / "clock.json"
     clock.configure(before)
@@ -26,7 +26,7 @@ def is_about(moment: datetime, expected: datetime) -> bool:
 
 
 def test_without_a_sandbox_it_is_real_time() -> None:
-    before = clock._sandbox_file
+    before = clock.followed_file()
     clock.configure(None)
     assert clock.now().tzinfo is UTC
     assert is_about(clock.now(), datetime.now(UTC))
