@@ -19,6 +19,7 @@ from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import (
     Asset,
     CustodianOrder,
+    DepositAddress,
     LedgerAccount,
     MintRequest,
     Redemption,
@@ -112,19 +113,54 @@ def reserves(*, chain: SolanaChain, custodian: AlpacaCustodian, now: datetime) -
     return [_reserves_of(token, held, supplies.get(token.mint_address), now) for token in rows]
 
 
-def usdc_on_chain(*, chain: SolanaChain, accounts: Sequence[str], mint: str) -> int | None:
-    """What our token accounts hold at a final slot; None when the chain is silent."""
+def list_cash_breaks(*, chain: SolanaChain, custodian: AlpacaCustodian) -> list[str]:
+    """USDC on the chain and dollars at the custodian that are less than what is booked.
+
+    More than that is no break: it has arrived and is not credited or booked yet.
+    """
+    breaks = []
+    for asset in Asset.objects.filter(kind=AssetKind.STABLECOIN).exclude(mint_address=""):
+        booked = -_posted(asset, Purpose.CHAIN)
+        present = _on_chain(asset, chain)
+        if present is None or present < booked:
+            found = "unavailable" if present is None else present
+            breaks.append(f"{asset.code}: {found} units on the chain, {booked} booked.")
+    for usd in Asset.objects.filter(kind=AssetKind.FIAT):
+        booked = -_posted(usd, Purpose.CUSTODIAN_CASH)
+        cash = _custodian_cash(custodian)
+        # A purchase may have filled and not be booked yet: then less is there rightly.
+        is_buying = CustodianOrder.objects.filter(side="buy", state__in=["new", "submitted"])
+        if cash is None or (cash < booked and not is_buying.exists()):
+            found = "unavailable" if cash is None else cash
+            breaks.append(f"{usd.code}: {found} micro-dollars at the custodian, {booked} booked.")
+    return breaks
+
+
+# --- inside ---------------------------------------------------------------------
+
+
+def _on_chain(asset: Asset, chain: SolanaChain) -> int | None:
+    """What our token accounts of an asset hold at a final slot."""
+    addresses = DepositAddress.objects.filter(asset=asset)
+    accounts = list(addresses.order_by("id").values_list("token_account", flat=True))
     total = 0
     try:
         for start in range(0, len(accounts), ACCOUNTS_MAX):
-            _, units = chain.token_units(accounts[start : start + ACCOUNTS_MAX], mint)
+            batch = accounts[start : start + ACCOUNTS_MAX]
+            _, units = chain.token_units(batch, asset.mint_address)
             total += sum(each or 0 for each in units)
-    except (GatewayUnavailable, ChainError):
+    except (GatewayUnavailable, ChainError) as failure:
+        logger.warning("%s: %s", asset.code, failure)
         return None
     return total
 
 
-# --- inside ---------------------------------------------------------------------
+def _custodian_cash(custodian: AlpacaCustodian) -> int | None:
+    try:
+        return custodian.cash_micros()
+    except (GatewayUnavailable, CustodianRefused) as failure:
+        logger.warning("cash: %s", failure)
+        return None
 
 
 def _custodian_shares(custodian: AlpacaCustodian, now: datetime) -> Mapping[str, Shares] | None:

@@ -184,3 +184,15 @@ def test_verify_reserves_exits_1_on_a_break(
 
     assert stopped.value.code == 1
     assert "unavailable" in capsys.readouterr().out
+
+
+def test_cash_that_is_booked_and_not_there_is_a_break(house: House) -> None:
+    minted(house)
+    parties = {"chain": house.chain, "custodian": house.custodian}
+    assert queries.list_cash_breaks(**parties) == []
+
+    house.books.book("booked only", {"chain USDC": "-1", "treasury USDC": "+1"})
+    house.books.book("booked only", {"custodian_cash USD": "-1", "treasury USD": "+1"})
+
+    breaks = queries.list_cash_breaks(**parties)
+    assert [text.split(":")[0] for text in breaks] == ["USDC", "USD"]

@@ -1,4 +1,4 @@
-"""Compare shares at the custodian, tokens on the chain and the ledger; exit 1 on a break."""
+"""Compare custodian, chain and ledger, shares and cash; exit 1 on a break."""
 
 import sys
 
@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand
 
 from custody.gateways.chain import SolanaChain
 from custody.gateways.custodian import AlpacaCustodian
-from custody.queries import Reserves, reserves
+from custody.queries import Reserves, list_cash_breaks, reserves
 from kernel import clock
 from kernel.money import format_units
 
@@ -17,13 +17,16 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         with SolanaChain.from_settings() as chain, AlpacaCustodian.from_settings() as custodian:
             found = reserves(chain=chain, custodian=custodian, now=clock.now())
+            cash_breaks = list_cash_breaks(chain=chain, custodian=custodian)
         for each in found:
             self.stdout.write(_line(each))
             for finding in each.findings:
                 self.stderr.write(f"  {finding}")
         wrong = [each for each in found if each.verdict != each.verdict.COVERED]
         self.stdout.write(f"{len(found) - len(wrong)} of {len(found)} tokens are covered.")
-        if wrong:
+        for sentence in cash_breaks:
+            self.stderr.write(sentence)
+        if wrong or cash_breaks:
             sys.exit(1)
 
 
