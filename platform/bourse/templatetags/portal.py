@@ -5,6 +5,7 @@ an amount of, so `amount` returns digits alone only for table columns whose head
 names the asset. Cash and shares are cut, never rounded up.
 """
 
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Protocol
@@ -12,8 +13,8 @@ from typing import Any, Protocol
 from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from kernel.money import format_units
 
@@ -192,3 +193,19 @@ def current(context: template.RequestContext, *prefixes: str) -> SafeString | st
     path = context["request"].path if "request" in context else ""
     is_here = any(path.startswith(prefix) for prefix in prefixes)
     return SafeString(' aria-current="page"') if is_here else ""
+
+
+WEB_ADDRESS = re.compile(r"https?://[^\s<>\"]+")
+
+
+@register.filter
+def with_links(text: str) -> SafeString:
+    """Plain text with its web addresses as links, everything else escaped."""
+    pieces, end = [], 0
+    for found in WEB_ADDRESS.finditer(text):
+        address = found.group()
+        pieces.append(
+            format_html('{}<a href="{}">{}</a>', text[end : found.start()], address, address)
+        )
+        end = found.end()
+    return mark_safe("".join([*pieces, escape(text[end:])]))  # noqa: S308  each piece is escaped
