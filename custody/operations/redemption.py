@@ -59,7 +59,7 @@ class NotRedeemable(Refusal):
 
 def fee_e6() -> int:
     """The redemption fee in parts per million of the cash."""
-    return int(settings.ENV.redemption_fee_e6)
+    return int(settings.ENV.redemption_fee_ppm)
 
 
 @transaction.atomic

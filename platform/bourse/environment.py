@@ -35,7 +35,7 @@ class Environment(BaseSettings):
     bourse_seal_key_file: Path | None = None
     bourse_chain_keys_file: Path | None = None
     regulatory_schema_dir: Path | None = None
-    redemption_fee_e6: int = Field(default=2_500, ge=0, lt=1_000_000)
+    redemption_fee_ppm: int = Field(default=2_500, ge=0, lt=1_000_000)
     database_pool_max: int = Field(default=8, ge=0, le=200)
 
     database_url: str = ""
