@@ -15,7 +15,7 @@ from django.db.models import Max, Min, Q
 from custody.models import Asset
 from kernel.money import floor_div
 from reference.models import Instrument
-from reference.queries import ReferenceView, list_reference_prices
+from reference.queries import ReferenceView, list_reference_prices, list_ticks
 from trading import queries
 from trading.models import Order
 from trading.queries import ListingView, Statistics
@@ -68,8 +68,11 @@ class MarketRow:
         """The reference in micro-dollars per TOKEN: per share times shares per token."""
         if self.reference is None or self.reference.price_per_share_micros is None:
             return None
-        per_share = self.reference.price_per_share_micros
-        return floor_div(per_share * int(self.asset.multiplier_e18), MULTIPLIER_ONE_E18)
+        return self.per_token(self.reference.price_per_share_micros)
+
+    def per_token(self, per_share_micros: int) -> int:
+        """A price per share as one per token, with the shares that a token stands for now."""
+        return floor_div(per_share_micros * int(self.asset.multiplier_e18), MULTIPLIER_ONE_E18)
 
     @property
     def premium(self) -> Decimal | None:
@@ -131,6 +134,18 @@ def market_rows(listings: Sequence[ListingView], *, now: datetime) -> list[Marke
             )
         )
     return rows
+
+
+def reference_line(
+    row: MarketRow, *, since: datetime, interval_seconds: int
+) -> list[tuple[int, int]]:
+    """(seconds, micro-dollars per token) of the reference, the last one of each interval."""
+    line: dict[int, int] = {}
+    for tick in list_ticks(instrument_id=row.instrument.pk, since=since):
+        seconds = int(tick.published_at.timestamp())
+        start = seconds - seconds % interval_seconds
+        line[start] = row.per_token(tick.price_per_share_micros)
+    return sorted(line.items())
 
 
 SORTS: dict[str, Any] = {

@@ -4,7 +4,7 @@
 import { formatUnits, grouped, parseUnits } from "./money.js";
 import { resubscribe, subscribe } from "./socket.js";
 
-const LEVELS = 12;
+const LEVELS = 10;
 const QUOTE_DECIMALS = 6;
 const BASE_DECIMALS = 8;
 const SVG = "http://www.w3.org/2000/svg";

@@ -4,12 +4,14 @@
 import {
   CandlestickSeries,
   HistogramSeries,
+  LineSeries,
   createChart,
 } from "../vendor/lightweight-charts.mjs";
 import { subscribe } from "./socket.js";
 
 const QUOTE = 1e6;
 const BASE = 1e8;
+const RESTING_WORDS = "Dashed: the share's reference, per token";
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -57,6 +59,14 @@ class CandleChart {
     this.candles = this.chart.addSeries(CandlestickSeries, {
       priceFormat: { type: "price", precision: 2, minMove: Math.max(step, 0.01) },
     });
+    this.reference = this.chart.addSeries(LineSeries, {
+      lineWidth: 1,
+      lineStyle: 2,
+      title: "Share",
+      priceLineVisible: false,
+      crosshairMarkerVisible: false,
+      priceFormat: { type: "price", precision: 2, minMove: 0.01 },
+    });
     this.volume = this.chart.addSeries(HistogramSeries, {
       priceScaleId: "volume",
       priceFormat: { type: "volume" },
@@ -79,6 +89,7 @@ class CandleChart {
       wickDownColor: c.down,
       borderVisible: false,
     });
+    this.reference.applyOptions({ color: c.ink });
     if (this.rows) this.show(this.rows);
   }
 
@@ -89,12 +100,13 @@ class CandleChart {
       this.say("The chart could not be loaded.");
       return;
     }
-    const { candles, interval_seconds: seconds } = await answer.json();
+    const { candles, reference, interval_seconds: seconds } = await answer.json();
     this.seconds = seconds;
+    this.reference.setData(reference.map(([time, price]) => ({ time, value: price / QUOTE })));
     this.rows = candles;
     this.show(candles);
     this.chart.timeScale().fitContent();
-    this.say(candles.length ? "" : "Nothing has traded in this time.");
+    this.say(candles.length ? RESTING_WORDS : "Nothing has traded in this time.");
   }
 
   show(rows) {
@@ -123,7 +135,7 @@ class CandleChart {
     }
     this.candles.update(toCandle(this.rows.at(-1)));
     this.volume.update(this.toVolume(this.rows.at(-1)));
-    this.say("");
+    this.say(RESTING_WORDS);
   }
 
   say(words) {

@@ -189,6 +189,9 @@ export function ticket() {
         return "Write the amount in plain digits, like 12 or 12.50.";
       }
       if (!cash && !quantity) return "Enter how much.";
+      if (this.side === "buy" && this.data.buying === "no") {
+        return "The note above has to be settled before you can buy.";
+      }
       if (this.type === "limit" && !price) return "A limit order needs a price.";
       if (this.type === "limit" && price % BigInt(this.data.tick) !== 0n) {
         return `Prices move in steps of ${formatUnits(BigInt(this.data.tick), 6)} ${this.data.quote}.`;

@@ -1,5 +1,6 @@
 """The trade page, its form without JavaScript, and cancelling."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,8 +23,9 @@ from trading.gate import STATE_WORDS, find_gate
 from trading.queries.orders import find_order
 from trading.views.markets import country_of
 
-LEVELS_SHOWN = 12
+LEVELS_SHOWN = 10
 TRADES_SHOWN = 30
+CANDLES_SHOWN = 500
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, "1d": 86_400}
 
 
@@ -82,17 +84,19 @@ def _own_context(investor: Investor | None, row: pages.MarketRow) -> dict[str, A
 @login_not_required
 @require_safe
 def candles(request: HttpRequest, symbol: str) -> JsonResponse:
-    """The chart's candles as JSON; prices and volumes as plain digits of base units."""
+    """The chart as JSON: candles of our trades and the reference per token, in base units."""
     now = clock.now()
-    listing = queries.get_listing(symbol=symbol, country=country_of(request))
+    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=now)
     seconds = INTERVALS.get(request.GET.get("interval", "5m"), INTERVALS["5m"])
-    found = queries.candles(listing_id=listing.id, interval_seconds=seconds, now=now)
+    found = queries.candles(listing_id=row.listing.id, interval_seconds=seconds, now=now)
     rows = [
         [int(each.start_at.timestamp()), each.open_units, each.high_units, each.low_units,
          each.close_units, each.volume_units]
         for each in found
     ]  # fmt: skip
-    return JsonResponse({"interval_seconds": seconds, "candles": rows})
+    since = now - timedelta(seconds=seconds * CANDLES_SHOWN)
+    reference = pages.reference_line(row, since=since, interval_seconds=seconds)
+    return JsonResponse({"interval_seconds": seconds, "candles": rows, "reference": reference})
 
 
 @require_POST
