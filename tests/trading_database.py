@@ -1,8 +1,17 @@
 """Where the test's PostgreSQL listens."""
 
+from typing import Any
+
 from django.db import connection
 
 
 def engine_address() -> tuple[str, int]:
     parameters = connection.get_connection_params()
     return str(parameters["host"]), int(parameters["port"])
+
+
+def engine_database() -> dict[str, Any]:
+    """How an engine connects to the test's database."""
+    parameters = connection.get_connection_params()
+    names = ("dbname", "user", "password", "host", "port")
+    return {name: parameters[name] for name in names if parameters.get(name)}

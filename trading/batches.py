@@ -70,6 +70,11 @@ class RecentIds:
     def __contains__(self, id: UUID) -> bool:
         return id in self._new or id in self._old
 
+    def discard(self, ids: Iterable[UUID]) -> None:
+        """Forget ids of a batch that was undone."""
+        self._new.difference_update(ids)
+        self._old.difference_update(ids)
+
     def update(self, ids: Iterable[UUID], now: float) -> None:
         if now >= self._turn_at:
             self._old, self._new = self._new, set()

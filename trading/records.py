@@ -29,6 +29,20 @@ from trading.engine.market import Funds
 
 Cursor = psycopg.Cursor[Any]
 
+
+class Statements:
+    """A batch's statements, queued until its transaction may write them."""
+
+    def __init__(self) -> None:
+        self.queued: list[tuple[Any, Any]] = []
+
+    def execute(self, query: Any, params: Any = None, /) -> None:
+        self.queued.append((query, params))
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        raise AssertionError("nothing can be read here: the ids were reserved before")
+
+
 OPEN_ACCOUNTS = """
     INSERT INTO custody_ledgeraccount (owner_id, asset_id, purpose, pool)
     SELECT owner, asset, 'trading', %s
@@ -124,8 +138,8 @@ def open_accounts(cursor: Cursor, pool_id: int, opened: list[Funds]) -> None:
         funds.account_id = found[funds.investor_id, funds.asset_id]
 
 
-def write_batch(cursor: Cursor, effects: Effects, house: HouseAccounts, block: IdBlock) -> None:
-    """Queue all statements of a batch; the caller commits and synchronises."""
+def write_batch(cursor: Statements, effects: Effects, house: HouseAccounts, block: IdBlock) -> None:
+    """Queue all statements of a batch. `block` holds ids enough for its entries."""
     now = datetime.fromtimestamp(effects.now, UTC)
     if effects.new:
         cursor.execute(INSERT_ORDERS, [effects.batch_no, now, now, *_new_orders(effects)])
@@ -141,7 +155,7 @@ def write_batch(cursor: Cursor, effects: Effects, house: HouseAccounts, block: I
 
 
 def _write_ledger(
-    cursor: Cursor, effects: Effects, house: HouseAccounts, block: IdBlock, now: datetime
+    cursor: Statements, effects: Effects, house: HouseAccounts, block: IdBlock, now: datetime
 ) -> None:
     # Releases first and new holds last: between the statements each balance must cover its hold.
     deltas = {
@@ -188,7 +202,7 @@ def _trade_entry(
         lines.append(Line(accounts[seller, rules.quote_id], cash - record.seller_fee))
     if record.buyer_fee + record.seller_fee:
         lines.append(Line(house.fees[rules.quote_id], record.buyer_fee + record.seller_fee))
-    return Entry("trade", f"trade:{record.id}", str(record.id), lines)
+    return Entry("trade", f"trade:{record.text}", record.text, lines)
 
 
 def _new_orders(effects: Effects) -> list[str]:
@@ -240,7 +254,7 @@ def _changed(changed: Iterable[BookOrder]) -> list[str]:
 def _trades(trades: list[TradeRecord]) -> list[str]:
     executions = [t.execution for t in trades]
     return [
-        array([str(t.id) for t in trades]),
+        array([t.text for t in trades]),
         int_array([t.market.rules.id for t in trades]),
         int_array([t.trade_no for t in trades]),
         int_array([e.price for e in executions]),

@@ -6,46 +6,46 @@ The fence is the first statement and its result is read: no row means that
 another engine owns the pool now, and this one stops. Nothing is answered
 before the commit. When it is not known whether a commit came through, all
 memory is dropped, the advisory lock is won again (so the old backend is gone)
-and everything is read anew. See docs/matching.md, "The engine".
+and everything is read anew.
+
+Under load the next batch is matched ahead while PostgreSQL writes this one. It
+is kept only if this one commits and the next fence finds no news in the inbox;
+otherwise it is rolled back in memory and matched again. Nothing of it is written
+before its own fence. See docs/matching.md, "The engine".
 """
 
 import logging
-import os
-import socket
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import psycopg
 import redis
 
-from custody.ledger_core import IdBlock, claim_pool
+from custody.ledger_core import IdBlock
 from kernel import clock
-from trading import batches, loading, records
-from trading.batches import Batch, CommandFailed, RecentIds
-from trading.commands import (
-    NEWS_CHANNEL,
-    Answer,
-    Answers,
-    Envelope,
-    OrderView,
-    commands_key,
-)
+from trading import batches, loading, ownership, publishing, records
+from trading.batches import Batch, CommandFailed, KnownIds
+from trading.commands import Answer, Envelope, OrderView, commands_key
 from trading.engine.effects import Effects
-from trading.engine.pool import Pool
-from trading.inbox import apply_inbox
+from trading.inbox import InboxRow, apply_inbox
+from trading.ownership import NotOwner, Owned
+from trading.publishing import Mail
+from trading.records import Statements
 
 logger = logging.getLogger(__name__)
 
 BATCH_MAX = 1_024
+# A batch this large means that more are waiting: worth matching ahead for.
+AHEAD_MIN = 128
 INBOX_MAX = 500  # items taken in one batch; the next batch takes on
 IDLE_POLL_SECONDS = 0.25  # how long an inbox item waits when no command comes
 HEARTBEAT_SECONDS = 1.0
-TAKE_OVER_POLL_SECONDS = 0.25
-OWNER_STALE_SECONDS = 3.0
 RETRIES_MAX = 5
+IDS_AHEAD = 4 * BATCH_MAX  # ids of entries for what is matched and for what is matched ahead
 # What a command's content can cause, unlike a lost server or a full disk.
 DATA_ERRORS = (
     psycopg.DataError,
@@ -53,7 +53,7 @@ DATA_ERRORS = (
     psycopg.InternalError,
     psycopg.ProgrammingError,
 )
-LOCK_SPACE = 0x626F7572  # "bour": the first half of the advisory lock's key
+PASSING_ERRORS = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable)
 
 FENCE = """
     UPDATE trading_pool
@@ -86,31 +86,23 @@ CLIENT_IDS = f"""
      WHERE status <> 'refused'
        AND (status = 'open' OR accepted_at > to_timestamp(%s) - '24h'::interval)
 """  # noqa: S608
-TAKE_OVER = """
-    UPDATE trading_pool
-       SET epoch = epoch + 1, owner = %s, backend_pid = pg_backend_pid(),
-           heartbeat_at = clock_timestamp()
-     WHERE id = %s
-    RETURNING epoch, coalesce(extract(epoch FROM processed_until), 0)::float8
-"""
-END_STALE_OWNER = """
-    SELECT pg_terminate_backend(backend_pid) FROM trading_pool
-     WHERE id = %s AND heartbeat_at < clock_timestamp() - make_interval(secs => %s)
-       AND backend_pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted)
-"""
-SESSION = """
-    SET lock_timeout = '5s'; SET statement_timeout = '30s';
-    SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning';
-    SET jit = off; SET TimeZone = 'UTC'
-"""
-
-
-class NotOwner(Exception):
-    """Another engine owns the pool."""
 
 
 class OutcomeOfCommitUnknown(Exception):
     """The connection went away: the batch may have been committed, or not."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A batch that was matched, with what is to be written and told for it."""
+
+    batch: Batch
+    statements: Statements
+    mail: Mail
+
+    @property
+    def envelopes(self) -> Sequence[Envelope]:
+        return self.batch.envelopes
 
 
 class Sequencer:
@@ -123,9 +115,15 @@ class Sequencer:
             valkey_url, socket_timeout=10, socket_connect_timeout=2, retry=None
         )
         self._decoder = msgspec.msgpack.Decoder(Envelope)
-        self._encode = msgspec.msgpack.Encoder().encode
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-writer")
         self._stopping = False
-        self._connection: psycopg.Connection[Any]
+        self._connection: psycopg.Connection[Any] | None = None
+        self._owned: Owned | None = None
+        self._forget()
+
+    @property
+    def is_owner(self) -> bool:
+        return self._owned is not None
 
     def stop(self) -> None:
         """Finish the batch at hand, then return from `run`."""
@@ -135,77 +133,79 @@ class Sequencer:
         """Own the pool, or stand by until its owner is gone, until `stop`."""
         while not self._stopping:
             try:
-                if self._own():
+                if self.own():
                     self._serve()
             except (NotOwner, OutcomeOfCommitUnknown, psycopg.OperationalError) as problem:
                 logger.warning("pool %s: %s: %s", self.pool_id, type(problem).__name__, problem)
-                self._wait(TAKE_OVER_POLL_SECONDS)
+                self._wait(ownership.POLL_SECONDS)
             finally:
-                self._close()
+                self._drop()
+        self._writer.shutdown()
+
+    def own(self) -> bool:
+        """Connect and become the owner; False when told to stop before."""
+        self._forget()
+        self._connection = ownership.connect(self._database)
+        self._owned = ownership.win(self._connection, self.pool_id, lambda: self._stopping)
+        return self._owned is not None
+
+    def _forget(self) -> None:
+        """Nothing known, nothing under way."""
+        self._under_way: tuple[Work, Future[None]] | None = None
+        self._block = IdBlock()
+        self._beat_at = 0.0
+
+    def _drop(self) -> None:
+        self._owned = None
+        if self._under_way is not None:
+            self._under_way[1].exception()  # wait: the connection is in use until then
+        if self._connection is not None:
+            self._connection.close()
+        self._forget()
 
     def _wait(self, seconds: float) -> None:
         if not self._stopping:
             time.sleep(seconds)
 
-    def _close(self) -> None:
-        if hasattr(self, "_connection"):
-            self._connection.close()
+    @property
+    def _database_line(self) -> psycopg.Connection[Any]:
+        assert self._connection is not None
+        return self._connection
 
-    # Becoming the owner.
-
-    def _own(self) -> bool:
-        """Connect, win the advisory lock and raise the epoch; False when told to stop."""
-        self._connection = connect(self._database)
-        connection = self._connection
-        lock = [LOCK_SPACE, self.pool_id]
-        while not self._stopping:
-            row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock).fetchone()
-            if row is not None and row[0]:
-                self._take_over()
-                return True
-            connection.execute(END_STALE_OWNER, [self.pool_id, OWNER_STALE_SECONDS])
-            self._wait(TAKE_OVER_POLL_SECONDS)
-        return False
-
-    def _take_over(self) -> None:
-        """Read everything anew, as the only engine of the pool."""
-        connection = self._connection
-        claim_pool(connection.cursor(), self.pool_id, for_session=True)
-        owner = f"{socket.gethostname()}:{os.getpid()}"
-        row = connection.execute(TAKE_OVER, [owner, self.pool_id]).fetchone()
-        if row is None:
-            raise NotOwner(f"there is no pool {self.pool_id}")
-        self.epoch, self._now = row
-        self.house = loading.load_house_accounts(connection, self.pool_id)
-        self.pool: Pool = loading.load_pool(connection, self.pool_id)
-        self._block = IdBlock()
-        self._recent = RecentIds()
-        since = time.time() - 2 * batches.DEADLINE_MAX_SECONDS
-        self._recent.update(loading.load_recent_ids(connection, _first_id(since)), self._now)
-        self._beat_at = 0.0
-        logger.info("pool %s: owned by %s, epoch %s", self.pool_id, owner, self.epoch)
+    @property
+    def owned(self) -> Owned:
+        assert self._owned is not None
+        return self._owned
 
     # Serving.
 
     def _serve(self) -> None:
         while not self._stopping:
             envelopes = self._take_commands()
-            if envelopes or self._is_due():
+            if not envelopes:
+                self.settle()
+            if envelopes or self.is_due():
                 self.process(envelopes)
+        self.settle()
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether a batch without commands is: for the inbox, or as a sign of life."""
         if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
             return True
-        row = self._connection.execute(INBOX_WAITS, [self.pool_id]).fetchone()
+        row = self._database_line.execute(INBOX_WAITS, [self.pool_id]).fetchone()
         return row is not None and bool(row[0])
 
     def _take_commands(self) -> list[Envelope]:
+        """What is in the list; waits for the first unless a batch is under way."""
         key = commands_key(self.pool_id)
         try:
-            taken: Any = self._valkey.blmpop(
-                IDLE_POLL_SECONDS, 1, key, direction="LEFT", count=BATCH_MAX
-            )
+            taken: Any
+            if self._under_way is None:
+                taken = self._valkey.blmpop(
+                    IDLE_POLL_SECONDS, 1, key, direction="LEFT", count=BATCH_MAX
+                )
+            else:
+                taken = self._valkey.lmpop(1, key, direction="LEFT", count=BATCH_MAX)
         except redis.RedisError as problem:
             logger.warning("no commands can be taken: %s", problem)
             self._wait(IDLE_POLL_SECONDS)
@@ -222,12 +222,42 @@ class Sequencer:
         return envelopes
 
     def process(self, envelopes: Sequence[Envelope]) -> None:
-        """Run commands as one batch; on a data error, find the one that causes it.
+        """Run commands as one batch; it may still be under way when this returns.
 
         :raises NotOwner, OutcomeOfCommitUnknown: memory is no longer to be trusted.
         """
+        ahead = self._match_ahead(envelopes) if self._may_match_ahead(envelopes) else None
+        is_clean = self.settle(ahead)
+        if ahead is None or not is_clean or not self._write_ahead(ahead):
+            self._run(envelopes)
+
+    def settle(self, ahead: Work | None = None) -> bool:
+        """Wait for the batch under way; when it failed, find what failed and go on.
+
+        Then what was matched ahead of it is void, and undone before it: False.
+        """
+        if self._under_way is None:
+            return True
+        (work, future), self._under_way = self._under_way, None
         try:
-            self._run_batch(envelopes)
+            future.result()
+        except Exception as problem:
+            self._undo(ahead)
+            self._undo(work)
+            self._abandon(problem)
+            if not isinstance(problem, DATA_ERRORS + PASSING_ERRORS):
+                raise
+            self._run(work.envelopes, alone=True)
+            return False
+        self._beat_at = time.monotonic()
+        return True
+
+    # One batch after the other: small ones, the inbox, and all that went wrong before.
+
+    def _run(self, envelopes: Sequence[Envelope], *, alone: bool = False) -> None:
+        """Run a batch from its fence on; `alone`: and wait for its commit."""
+        try:
+            self._retry(envelopes, alone)
         except DATA_ERRORS as problem:
             if not envelopes:
                 raise  # the inbox itself: nothing to refuse, so stop loudly
@@ -235,91 +265,178 @@ class Sequencer:
             self._bisect(envelopes, problem)
 
     def _bisect(self, envelopes: Sequence[Envelope], problem: psycopg.Error) -> None:
-        self._run_batch([])  # the inbox alone first, so that it cannot be blamed on a command
+        # The inbox by itself first, so that it cannot be blamed on a command.
+        self._retry([], True)
         if len(envelopes) == 1:
             envelope = envelopes[0]
             logger.error("poison: %s refused: %s", envelope.command, problem)
             refused = CommandFailed()
             answer = Answer(envelope.command.id, None, refused.code, refused.message)
-            self._publish({envelope.reply_to: [answer]}, None)
+            publishing.send(self._valkey, publishing.pack_answer(envelope.reply_to, answer))
             return
         middle = len(envelopes) // 2
-        self.process(envelopes[:middle])
-        self.process(envelopes[middle:])
+        self._run(envelopes[:middle], alone=True)
+        self._run(envelopes[middle:], alone=True)
 
-    def _run_batch(self, envelopes: Sequence[Envelope]) -> None:
+    def _retry(self, envelopes: Sequence[Envelope], alone: bool) -> None:
         for attempt in range(RETRIES_MAX):
             try:
-                return self._try_batch(envelopes)
-            except (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable):
+                return self._try(envelopes, alone)
+            except PASSING_ERRORS:
                 if attempt == RETRIES_MAX - 1:
                     raise
         return None
 
-    def _try_batch(self, envelopes: Sequence[Envelope]) -> None:
-        effects: Effects | None = None
+    def _try(self, envelopes: Sequence[Envelope], alone: bool) -> None:
+        """Fence, match, and write; a large batch is left to the writer, unless alone."""
+        work: Work | None = None
         try:
-            with self._connection.pipeline():
-                batch_no, inbox, known = self._begin(envelopes)
-                effects = Effects(batch_no, self._now)
-                batch = Batch(effects, envelopes, known)
-                if inbox:
-                    apply_inbox(self._connection, self.pool, inbox, effects, self.pool_id)
-                    self._know_new_assets()
-                batches.run(self.pool, batch, self._recent)
-                effects.close_books()
-                self._write(effects, inbox)
+            batch_no, inbox, known = self._begin(envelopes)
+            work = self._match(envelopes, batch_no, inbox, known)
+            records.open_accounts(
+                self._database_line.cursor(), self.pool_id, work.batch.effects.new_funds
+            )
+            self._fill(work, inbox)
+            if len(envelopes) >= AHEAD_MIN and not alone:
+                self._hand_over(work)
+            else:
+                self._write(work)
+                self._beat_at = time.monotonic()
         except Exception as problem:
-            if effects is not None:
-                effects.roll_back()
+            self._undo(work)
             self._abandon(problem)
             raise
-        self._recent.update(batch.taken, self._now)
-        self._beat_at = time.monotonic()
-        self._announce(batch)
+
+    def _begin(self, envelopes: Sequence[Envelope]) -> tuple[int, list[InboxRow], KnownIds]:
+        """Open the transaction behind the fence, and read what came in beside the commands."""
+        owned, connection = self.owned, self._database_line
+        owned.now = max(owned.now, clock.now().timestamp())
+        with connection.pipeline():
+            connection.execute("BEGIN")
+            fence = connection.execute(FENCE, [owned.now, self.pool_id, owned.epoch])
+            inbox = connection.execute(READ_INBOX, [self.pool_id, INBOX_MAX])
+            known = self._read_known(envelopes)
+            row = fence.fetchone()
+            if row is None:
+                raise NotOwner("the fence is closed")
+            self._block.reserve(connection.cursor(), IDS_AHEAD)
+            return row[0], inbox.fetchall(), known
+
+    def _read_known(self, envelopes: Sequence[Envelope]) -> KnownIds:
+        """What clients' own ids in this batch stand for already."""
+        wanted = batches.client_ids(envelopes)
+        if not wanted:
+            return {}
+        investors, ids = zip(*wanted, strict=True)
+        asked = [list(investors), list(ids), self.owned.now]
+        rows = self._database_line.execute(CLIENT_IDS, asked).fetchall()
+        return {(row[0], row[1]): (row[2], _known_view(row)) for row in rows}
+
+    def _match(
+        self,
+        envelopes: Sequence[Envelope],
+        batch_no: int,
+        inbox: Sequence[InboxRow],
+        known: KnownIds,
+    ) -> Work:
+        """Take the inbox and the commands through the pool; undone whole if that fails."""
+        owned = self.owned
+        batch = Batch(Effects(batch_no, owned.now), envelopes, known)
+        work = Work(batch, Statements(), Mail([]))
+        try:
+            if inbox:
+                apply_inbox(self._database_line, owned.pool, inbox, batch.effects, self.pool_id)
+                self._know_new_assets()
+            batches.run(owned.pool, batch, owned.recent)
+            batch.effects.close_books()
+            owned.recent.update(batch.taken, owned.now)
+        except BaseException:
+            self._undo(work)
+            raise
+        return work
 
     def _know_new_assets(self) -> None:
         """Open the house's accounts of assets that came after this engine."""
-        rules = (market.rules for market in self.pool.markets.values())
+        owned = self.owned
+        rules = (market.rules for market in owned.pool.markets.values())
         wanted = {asset for each in rules for asset in (each.base_id, each.quote_id)}
-        wanted |= {asset_id for _, asset_id in self.pool.funds}
-        if not wanted <= self.house.transit.keys():
-            self.house = loading.load_house_accounts(self._connection, self.pool_id)
+        wanted |= {asset_id for _, asset_id in owned.pool.funds}
+        if not wanted <= owned.house.transit.keys():
+            owned.house = loading.load_house_accounts(self._database_line, self.pool_id)
 
-    def _begin(
-        self, envelopes: Sequence[Envelope]
-    ) -> tuple[int, list[tuple[int, str, Any]], batches.KnownIds]:
-        """Open the transaction behind the fence, and read what came in beside the commands."""
-        self._now = max(self._now, clock.now().timestamp())
-        connection = self._connection
-        connection.execute("BEGIN")
-        fence = connection.execute(FENCE, [self._now, self.pool_id, self.epoch])
-        inbox = connection.execute(READ_INBOX, [self.pool_id, INBOX_MAX])
-        wanted = batches.client_ids(envelopes)
-        known = {}
-        if wanted:
-            investors, ids = zip(*wanted, strict=True)
-            rows = connection.execute(CLIENT_IDS, [list(investors), list(ids), self._now])
-            known = {(row[0], row[1]): (row[2], _known_view(row)) for row in rows.fetchall()}
-        row = fence.fetchone()
-        if row is None:
-            raise NotOwner("the fence is closed")
-        return row[0], inbox.fetchall(), known
-
-    def _write(self, effects: Effects, inbox: list[tuple[int, str, Any]]) -> None:
-        cursor = self._connection.cursor()
-        records.open_accounts(cursor, self.pool_id, effects.new_funds)
-        count = len(effects.trades) + len(effects.transfers)
-        if count:
-            self._block.reserve(cursor, count)
-        records.write_batch(cursor, effects, self.house, self._block)
+    def _fill(self, work: Work, inbox: Sequence[InboxRow]) -> None:
+        """Make the batch's statements and messages."""
+        effects = work.batch.effects
+        records.write_batch(work.statements, effects, self.owned.house, self._block)
         if inbox:
-            cursor.execute(CONSUME_INBOX, [effects.batch_no, [item[0] for item in inbox]])
-        cursor.execute("COMMIT", prepare=False)  # by name, for whoever reads the wire
+            ids = [item[0] for item in inbox]
+            work.statements.execute(CONSUME_INBOX, [effects.batch_no, ids])
+        work.mail = publishing.pack(self.pool_id, self.owned.pool, work.batch)
 
-    def _abandon(self, problem: Exception) -> None:
-        """Leave the failed transaction, or find that nobody knows how it ended."""
-        connection = self._connection
+    def _write(self, work: Work) -> None:
+        """Write, commit, tell. Runs in the writer's thread too."""
+        with self._database_line.pipeline():
+            cursor = self._database_line.cursor()
+            for query, parameters in work.statements.queued:
+                cursor.execute(query, parameters)
+            # Not prepared, so that it goes over the wire by its name.
+            cursor.execute("COMMIT", prepare=False)
+        publishing.send(self._valkey, work.mail)
+
+    def _hand_over(self, work: Work) -> None:
+        self._under_way = (work, self._writer.submit(self._write, work))
+
+    # Matching ahead.
+
+    def _may_match_ahead(self, envelopes: Sequence[Envelope]) -> bool:
+        """Large enough, and nothing has to be read from the database for it."""
+        return (
+            self._under_way is not None
+            and len(envelopes) >= AHEAD_MIN
+            and not batches.client_ids(envelopes)
+        )
+
+    def _match_ahead(self, envelopes: Sequence[Envelope]) -> Work | None:
+        """Match as if the batch under way were committed and the inbox empty."""
+        assert self._under_way is not None
+        batch_no = self._under_way[0].batch.effects.batch_no + 1
+        self.owned.now = max(self.owned.now, clock.now().timestamp())
+        work = self._match(envelopes, batch_no, [], {})
+        if any(not funds.account_id for funds in work.batch.effects.new_funds):
+            self._undo(work)  # their accounts have to be opened first
+            return None
+        self._fill(work, [])
+        return work
+
+    def _write_ahead(self, work: Work) -> bool:
+        """Pass the fence with a batch that was matched ahead; False when it was in vain."""
+        try:
+            batch_no, inbox, _ = self._begin([])
+        except Exception as problem:
+            self._undo(work)
+            self._abandon(problem)
+            raise
+        if inbox or batch_no != work.batch.effects.batch_no:
+            self._undo(work)
+            self._database_line.rollback()
+            return False
+        self._hand_over(work)
+        return True
+
+    # When it goes wrong.
+
+    def _undo(self, work: Work | None) -> None:
+        """Take a batch back out of memory."""
+        if work is not None:
+            self.owned.recent.discard(work.batch.taken)
+            work.batch.effects.roll_back()
+
+    def _abandon(self, problem: BaseException) -> None:
+        """Leave the failed transaction.
+
+        :raises OutcomeOfCommitUnknown: the line is gone, and with it the answer.
+        """
+        connection = self._database_line
         if connection.closed or connection.broken:
             raise OutcomeOfCommitUnknown(str(problem)) from problem
         try:
@@ -328,47 +445,6 @@ class Sequencer:
             connection.rollback()
         except psycopg.OperationalError as lost:
             raise OutcomeOfCommitUnknown(str(lost)) from lost
-
-    def _announce(self, batch: Batch) -> None:
-        effects = batch.effects
-        if not (effects.events or effects.funds_before or batch.answers or batch.answered_orders):
-            return
-        views = batches.views(self.pool, effects)
-        news = self._encode(batches.news(self.pool_id, effects, views))
-        self._publish(batches.answers_by_process(batch, views), news)
-
-    def _publish(self, answers: dict[str, list[Answer]], news: bytes | None) -> None:
-        """Tell who waits. What is lost here can be asked for: it is committed."""
-        try:
-            with self._valkey.pipeline(transaction=False) as pipeline:
-                for reply_to, of_process in answers.items():
-                    pipeline.publish(reply_to, self._encode(Answers(of_process)))
-                if news is not None:
-                    pipeline.publish(NEWS_CHANNEL, news)
-                pipeline.execute()
-        except redis.RedisError as problem:
-            logger.warning("answers could not be published: %s", problem)
-
-
-def connect(database: dict[str, Any]) -> psycopg.Connection[Any]:
-    """A connection of the engine's own: unpooled, and soon aware of a dead peer."""
-    connection = psycopg.connect(
-        **database,
-        autocommit=True,
-        application_name="bourse-engine",
-        connect_timeout=5,
-        keepalives_idle=1,
-        keepalives_interval=1,
-        keepalives_count=3,
-        tcp_user_timeout=3_000,
-    )
-    connection.execute(SESSION)
-    return connection
-
-
-def _first_id(since: float) -> UUID:
-    """The smallest UUIDv7 that can have been made at that time."""
-    return UUID(int=int(since * 1_000) << 80)
 
 
 def _known_view(row: tuple[Any, ...]) -> OrderView:

@@ -4,11 +4,9 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import EligibilitySnapshot, Investor
 from custody import ledger, pool_transfers
@@ -17,19 +15,13 @@ from custody.models import Asset, LedgerAccount
 from kernel import clock
 from kernel.ids import uuid7
 from reference.models import Instrument
+from tests.trading_database import engine_database
 from trading.commands import PlaceOrder
 from trading.models import Listing
 from trading.sequencer import Sequencer
 
 USD = 1_000_000
 TOKEN = 10**8
-
-
-def engine_database() -> dict[str, Any]:
-    """How an engine connects to the test's database."""
-    parameters = connection.get_connection_params()
-    names = ("dbname", "user", "password", "host", "port")
-    return {name: parameters[name] for name in names if parameters.get(name)}
 
 
 @dataclass
@@ -163,7 +155,3 @@ def start_engine(venue: Venue, valkey_url: str) -> Iterator[Callable[[], Sequenc
 @pytest.fixture
 def engine(start_engine: Callable[[], Sequencer]) -> Sequencer:
     return start_engine()
-
-
-def trade_ids(rows: list[Any]) -> list[UUID]:
-    return [row.id for row in rows]

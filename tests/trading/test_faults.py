@@ -179,7 +179,7 @@ async def test_two_engines_fight_and_one_of_them_owns_the_pool(
 
     assert len({order.id for order in placed}) == 200
     assert await owner_epoch() == 1
-    owners = [engine for engine in engines if hasattr(engine, "epoch")]
+    owners = [engine for engine in engines if engine.is_owner]
     assert len(owners) == 1
     owners[0].stop()
     await until_epoch(2)

@@ -13,12 +13,14 @@ from trading.engine.market import Funds, Market
 from trading.engine.matching import Execution
 
 Event = tuple[object, ...]
+_COUNTER = (1 << 62) - 1  # the random tail of a UUID
 
 
 class TradeRecord(NamedTuple):
     """An execution with its identity; `buyer` and `seller` are orders."""
 
     id: UUID
+    text: str  # the id as it is written, three times a trade
     market: Market
     trade_no: int
     execution: Execution
@@ -42,6 +44,7 @@ class Effects:
     """One batch: new and changed orders, trades, balances, events, book levels."""
 
     __slots__ = (
+        "_id_base",
         "batch_no",
         "changed",
         "events",
@@ -69,6 +72,7 @@ class Effects:
         self.events: dict[int, list[Event]] = {}
         self.levels: dict[int, set[tuple[bool, int]]] = {}
         self.undo: UndoLog = []
+        self._id_base: int | None = None
 
     def touch_funds(self, funds: Funds) -> None:
         """Note a balance before it moves for the first time."""
@@ -101,9 +105,18 @@ class Effects:
             parties = (taker, maker, execution.taker_fee, execution.maker_fee)
         else:
             parties = (maker, taker, execution.maker_fee, execution.taker_fee)
-        record = TradeRecord(uuid7(), market, market.trade_no, execution, *parties)
+        id = self._next_id()
+        record = TradeRecord(id, str(id), market, market.trade_no, execution, *parties)
         self.trades.append(record)
         return record
+
+    def _next_id(self) -> UUID:
+        """A UUIDv7; within a batch they count up from a random one (RFC 9562, 6.2, method 2)."""
+        if self._id_base is None:
+            self._id_base = uuid7().int
+        # Wraps below the variant's bits; 2**62 trades do not fit into a batch.
+        value = (self._id_base & ~_COUNTER) | ((self._id_base + len(self.trades)) & _COUNTER)
+        return UUID(int=value)
 
     def close_books(self) -> None:
         """Count one public change for each book that this batch has moved."""

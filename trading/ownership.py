@@ -1,0 +1,126 @@
+"""Becoming the one engine of a pool.
+
+A session's advisory lock says who may try, the pool's epoch who owns it: each
+batch passes the fence with its epoch, so an engine that slept through a
+take-over can change nothing. A stand-by ends the owner's backend when its
+heartbeat is stale: a frozen process keeps its lock, its backend need not.
+"""
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from custody.ledger_core import claim_pool
+from trading import batches, loading
+from trading.batches import RecentIds
+from trading.engine.pool import Pool
+from trading.records import HouseAccounts
+
+logger = logging.getLogger(__name__)
+
+Connection = psycopg.Connection[Any]
+
+POLL_SECONDS = 0.25
+OWNER_STALE_SECONDS = 3.0
+LOCK_SPACE = 0x626F7572  # "bour": the first half of the advisory lock's key
+
+TAKE_OVER = """
+    UPDATE trading_pool
+       SET epoch = epoch + 1, owner = %s, backend_pid = pg_backend_pid(),
+           heartbeat_at = clock_timestamp()
+     WHERE id = %s
+    RETURNING epoch, coalesce(extract(epoch FROM processed_until), 0)::float8
+"""
+END_STALE_OWNER = """
+    SELECT pg_terminate_backend(backend_pid) FROM trading_pool
+     WHERE id = %(pool)s
+       AND heartbeat_at < clock_timestamp() - make_interval(secs => %(seconds)s)
+       AND backend_pid IN (SELECT pid FROM pg_locks
+                            WHERE locktype = 'advisory' AND granted
+                              AND classid = %(space)s AND objid = %(pool)s)
+"""
+SESSION = """
+    SET lock_timeout = '5s'; SET statement_timeout = '30s';
+    SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning';
+    SET jit = off; SET TimeZone = 'UTC'
+"""
+
+
+class NotOwner(Exception):
+    """Another engine owns the pool."""
+
+
+@dataclass(slots=True)
+class Owned:
+    """A pool as its new owner has read it."""
+
+    epoch: int
+    now: float  # the kernel's time up to which the pool was processed
+    pool: Pool
+    house: HouseAccounts
+    recent: RecentIds
+
+
+def connect(database: dict[str, Any]) -> Connection:
+    """A connection of the engine's own: unpooled, and soon aware of a dead peer."""
+    connection = psycopg.connect(
+        **database,
+        autocommit=True,
+        application_name="bourse-engine",
+        connect_timeout=5,
+        keepalives_idle=1,
+        keepalives_interval=1,
+        keepalives_count=3,
+        tcp_user_timeout=3_000,
+    )
+    connection.execute(SESSION)
+    return connection
+
+
+def win(connection: Connection, pool_id: int, is_stopping: Callable[[], bool]) -> Owned | None:
+    """Stand by until the pool is ours, then read all of it; None when told to stop."""
+    while not is_stopping():
+        lock = [LOCK_SPACE, pool_id]
+        row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock).fetchone()
+        if row is not None and row[0]:
+            return _take_over(connection, pool_id)
+        stale = {"pool": pool_id, "seconds": OWNER_STALE_SECONDS, "space": LOCK_SPACE}
+        connection.execute(END_STALE_OWNER, stale)
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def _take_over(connection: Connection, pool_id: int) -> Owned:
+    """Raise the epoch, which waits for a batch of the old owner still under way, and read.
+
+    :raises NotOwner: there is no such pool.
+    """
+    claim_pool(connection.cursor(), pool_id, for_session=True)
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    row = connection.execute(TAKE_OVER, [owner, pool_id]).fetchone()
+    if row is None:
+        raise NotOwner(f"there is no pool {pool_id}")
+    recent = RecentIds()
+    since = time.time() - 2 * batches.DEADLINE_MAX_SECONDS
+    recent.update(loading.load_recent_ids(connection, _first_id(since)), row[1])
+    owned = Owned(
+        epoch=row[0],
+        now=row[1],
+        house=loading.load_house_accounts(connection, pool_id),
+        pool=loading.load_pool(connection, pool_id),
+        recent=recent,
+    )
+    logger.info("pool %s: owned by %s, epoch %s", pool_id, owner, owned.epoch)
+    return owned
+
+
+def _first_id(since: float) -> UUID:
+    """The smallest UUIDv7 that can have been made at that time."""
+    return UUID(int=int(since * 1_000) << 80)

@@ -1,0 +1,57 @@
+"""Telling who waits: answers to the processes that asked, news to every feed.
+
+Packed when the batch has been matched, because the next one may already be
+moving the same orders; sent only once it is committed. What is lost on the way
+can be asked for: it is in the database.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import msgspec
+import redis
+
+from trading import batches
+from trading.batches import Batch
+from trading.commands import NEWS_CHANNEL, Answer, Answers
+from trading.engine.pool import Pool
+
+logger = logging.getLogger(__name__)
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Packed messages of one batch, by channel."""
+
+    messages: list[tuple[str, bytes]]
+
+
+def pack(pool_id: int, pool: Pool, batch: Batch) -> Mail:
+    """The batch's answers and news, as of now."""
+    effects = batch.effects
+    if not (effects.events or effects.funds_before or batch.answers or batch.answered_orders):
+        return Mail([])
+    views = batches.views(pool, effects)
+    by_process = batches.answers_by_process(batch, views)
+    messages = [(channel, _encode(Answers(found))) for channel, found in by_process.items()]
+    messages.append((NEWS_CHANNEL, _encode(batches.news(pool_id, effects, views))))
+    return Mail(messages)
+
+
+def pack_answer(channel: str, answer: Answer) -> Mail:
+    return Mail([(channel, _encode(Answers([answer])))])
+
+
+def send(valkey: redis.Redis, mail: Mail) -> None:
+    """Publish; a Valkey that is away costs the answers, nothing else."""
+    if not mail.messages:
+        return
+    try:
+        with valkey.pipeline(transaction=False) as pipeline:
+            for channel, packed in mail.messages:
+                pipeline.publish(channel, packed)
+            pipeline.execute()
+    except redis.RedisError as problem:
+        logger.warning("answers could not be published: %s", problem)
