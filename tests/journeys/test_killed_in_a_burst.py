@@ -6,108 +6,22 @@ whole demo, in a var folder of its own.
 
 import asyncio
 import json
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from bourse.environment import Environment
 from bourse.supervisor.launch import is_alive
 from sandbox.partner import Disconnected, Key, Partner, Refused
-from tests.servers import ROOT
+from tests.house import House
 
 SEED = 20_261_124
-READY_SECONDS = 420
 ORDERS_BEFORE_KILL = 150
 LISTINGS = ("AAPLxUSDC", "MSFTxUSDC", "SPYxUSDC")
 
 pytestmark = pytest.mark.xdist_group("whole_house")
-
-
-class House:
-    """One `manage.py up` and what it says."""
-
-    def __init__(self, var: Path) -> None:
-        self.var = var
-        names = {name.upper() for name in Environment.model_fields}
-        self.environment = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in names and not name.startswith("BOURSE_")
-        }
-        self.environment["BOURSE_VAR_DIR"] = str(var)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> dict[str, Any]:
-        """Start it and return the run file that it writes once all is ready."""
-        started_at = time.time()
-        log = (self.var.parent / "up.log").open("ab")
-        with log:
-            self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + READY_SECONDS
-        while not self.is_ready(since=started_at):
-            assert self.process.poll() is None, self.tail()
-            assert time.monotonic() < deadline, self.tail()
-            time.sleep(0.2)
-        content: dict[str, Any] = json.loads((self.var / "run.json").read_text())
-        return content
-
-    def is_ready(self, *, since: float) -> bool:
-        run_file = self.var / "run.json"
-        return run_file.exists() and run_file.stat().st_mtime > since
-
-    def manage(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *argv],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def children(self) -> list[int]:
-        started: dict[str, list[int]] = json.loads((self.var / "children.json").read_text())
-        return [process_id for process_id, _ in started.values()]
-
-    def kill_everything(self) -> None:
-        """The supervisor first, so that nobody restarts anybody; then all, at once."""
-        assert self.process is not None
-        children = self.children()
-        self.process.kill()
-        for process_id in children:
-            if is_alive(process_id):
-                os.kill(process_id, signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(timeout=90)
-
-    def tail(self) -> str:
-        return (self.var.parent / "up.log").read_text()[-6000:]
-
-
-@pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path / "var")
-    yield made
-    made.stop()
 
 
 async def test_nothing_acknowledged_is_gone_after_kill_9_of_everything(house: House) -> None:
