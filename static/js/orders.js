@@ -62,12 +62,13 @@ function rowOf(order, quote, base) {
 
 function headRow() {
   const row = document.createElement("tr");
-  for (const [text, kind] of [["Side", ""], ["Price", "num"], ["Filled of", "num"], ["Sent", ""], ["", ""]]) {
+  for (const [text, kind] of [["Side", ""], ["Price", "num"], ["Filled of", "num"], ["Sent", ""]]) {
     const th = document.createElement("th");
     th.textContent = text;
     th.className = kind;
     row.append(th);
   }
+  row.append(document.createElement("td"));
   return row;
 }
 
