@@ -16,7 +16,7 @@ class AssetKind(TextChoices):
     """What the ledger counts: where its units really are, and who issues them."""
 
     STABLECOIN = "stablecoin"  # USDC on chain: investors' cash
-    TOKEN = "token"  # AAPLx on chain: issued by us
+    TOKEN = "token"  # noqa: S105 (no secret; AAPLx on chain: issued by us)
     SHARE = "share"  # AAPL at the custodian: what backs a token
     FIAT = "fiat"  # the broker's dollars: treasury legs only
 

@@ -225,7 +225,8 @@ class Socket:
             self._on_update(message)
 
     def _fail_waiting(self, error: Exception) -> None:
-        for future in [*self._waiting.values(), self._authenticated]:
+        futures: list[asyncio.Future[Any]] = [*self._waiting.values(), self._authenticated]
+        for future in futures:
             if not future.done():
                 future.set_exception(error)
                 future.exception()  # seen: nobody may be waiting any more

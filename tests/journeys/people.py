@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 from playwright.sync_api import BrowserContext, Page, expect
 
-PASSWORD = "quite-a-long-one-42"  # noqa: S105: of people who live for one test
+PASSWORD = "quite-a-long-one-42"  # of people who live for one test
 PATIENCE_SECONDS = 90
 
 

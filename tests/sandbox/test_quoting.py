@@ -40,12 +40,8 @@ def test_nothing_is_shown_that_the_listing_would_refuse_as_too_small() -> None:
     assert quotes(100_000_000, 900_000, 0) == []
 
 
-@given(
-    reference=st.integers(1, 10**10), cash=st.integers(0, 10**12), tokens=st.integers(0, 10**13)
-)
-def test_quotes_keep_to_the_rules_and_to_the_budget(
-    reference: int, cash: int, tokens: int
-) -> None:
+@given(reference=st.integers(1, 10**10), cash=st.integers(0, 10**12), tokens=st.integers(0, 10**13))
+def test_quotes_keep_to_the_rules_and_to_the_budget(reference: int, cash: int, tokens: int) -> None:
     held = {"buy": 0, "sell": 0}
     for quote in quotes(reference, cash, tokens):
         assert quote.price_units > 0
