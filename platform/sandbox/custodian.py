@@ -54,6 +54,7 @@ OPEN = ("accepted",)
 CLOSED = ("filled", "canceled", "expired", "rejected")
 
 Handler = Callable[[Request], Awaitable[Response]]
+Line = tuple[str, str, Handler]  # verb, path, who answers
 
 
 def build(options: Options) -> Starlette:
@@ -67,7 +68,7 @@ def build(options: Options) -> Starlette:
 
 def build_app(desk: Desk) -> Starlette:
     """The HTTP surface; every question first does what fell due."""
-    book, one_by_one = desk.book, asyncio.Lock()
+    one_by_one = asyncio.Lock()
 
     def up_to_date(handler: Handler) -> Handler:
         async def run(request: Request) -> Response:
@@ -79,103 +80,138 @@ def build_app(desk: Desk) -> Starlette:
 
         return run
 
-    async def accounts(request: Request) -> Response:
+    table = [*_trading(_Trading(desk)), *_funding(_Funding(desk)), *_market(_Market(desk.book))]
+    return Starlette(
+        routes=[Route(path, up_to_date(handler), methods=[verb]) for verb, path, handler in table],
+        exception_handlers={Rejected: _rejected, HTTPException: _http_error},
+    )
+
+
+class _Trading:
+    """Orders, and the positions that come of them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.book = desk, desk.book
+
+    async def account(self, request: Request) -> Response:
+        return JSONResponse(account_json(ACCOUNT_ID, self.book, clock.now()))
+
+    async def place(self, request: Request) -> Response:
+        order = await self.desk.place(await _body(request))
+        if self.book.strikes("lose_answers"):
+            return Response(status_code=504)
+        return JSONResponse(order_json(order))
+
+    async def orders(self, request: Request) -> Response:
+        wanted = request.query_params.get("status", "open")
+        statuses = {"open": OPEN, "closed": CLOSED}.get(wanted, OPEN + CLOSED)
+        return JSONResponse([order_json(row) for row in self.book.orders(statuses)])
+
+    async def order(self, request: Request) -> Response:
+        return JSONResponse(order_json(self._named(request)))
+
+    async def order_by_client_id(self, request: Request) -> Response:
+        wanted = request.query_params.get("client_order_id", "")
+        return JSONResponse(order_json(_found(self.book.order(client_order_id=wanted))))
+
+    async def cancel(self, request: Request) -> Response:
+        self.desk.cancel(self._named(request))
+        return Response(status_code=204)
+
+    async def positions(self, request: Request) -> Response:
+        held, promised = self.book.positions(), self.book.promised
+        return JSONResponse([position_json(s, held[s], promised(s)) for s in sorted(held)])
+
+    async def position(self, request: Request) -> Response:
+        symbol = request.path_params["symbol"]
+        held = self.book.positions().get(symbol)
+        if held is None:
+            raise HTTPException(404, "position does not exist")
+        return JSONResponse(position_json(symbol, held, self.book.promised(symbol)))
+
+    def _named(self, request: Request) -> Row:
+        return _found(self.book.order(ident=request.path_params["order"]))
+
+
+def _trading(surface: _Trading) -> list[Line]:
+    account = "/v1/trading/accounts/{account}"
+    return [
+        ("GET", account + "/account", surface.account),
+        ("GET", account + "/orders", surface.orders),
+        ("POST", account + "/orders", surface.place),
+        ("GET", account + "/orders:by_client_order_id", surface.order_by_client_id),
+        ("GET", account + "/orders/{order}", surface.order),
+        ("DELETE", account + "/orders/{order}", surface.cancel),
+        ("GET", account + "/positions", surface.positions),
+        ("GET", account + "/positions/{symbol}", surface.position),
+    ]
+
+
+class _Funding:
+    """The account itself, what moved in and out of it, and the faults on order."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk, self.book = desk, desk.book
+
+    async def accounts(self, request: Request) -> Response:
         account = {"id": ACCOUNT_ID, "status": "ACTIVE", "currency": "USD"}
         return JSONResponse(
             [{**account, "account_number": "904837205", "account_type": "custodial"}]
         )
 
-    async def account(request: Request) -> Response:
-        return JSONResponse(account_json(ACCOUNT_ID, book, clock.now()))
-
-    async def place(request: Request) -> Response:
-        order = await desk.place(await _body(request))
-        if book.strikes("lose_answers"):
-            return Response(status_code=504)
-        return JSONResponse(order_json(order))
-
-    async def orders(request: Request) -> Response:
-        wanted = request.query_params.get("status", "open")
-        statuses = {"open": OPEN, "closed": CLOSED}.get(wanted, OPEN + CLOSED)
-        return JSONResponse([order_json(row) for row in book.orders(statuses)])
-
-    async def order(request: Request) -> Response:
-        return JSONResponse(order_json(_found(book.order(ident=request.path_params["order"]))))
-
-    async def order_by_client_id(request: Request) -> Response:
-        wanted = request.query_params.get("client_order_id", "")
-        return JSONResponse(order_json(_found(book.order(client_order_id=wanted))))
-
-    async def cancel(request: Request) -> Response:
-        desk.cancel(_found(book.order(ident=request.path_params["order"])))
-        return Response(status_code=204)
-
-    async def positions(request: Request) -> Response:
-        held = book.positions()
-        return JSONResponse([position_json(s, held[s], book.promised(s)) for s in sorted(held)])
-
-    async def position(request: Request) -> Response:
-        symbol = request.path_params["symbol"]
-        held = book.positions().get(symbol)
-        if held is None:
-            raise HTTPException(404, "position does not exist")
-        return JSONResponse(position_json(symbol, held, book.promised(symbol)))
-
-    async def activities(request: Request) -> Response:
-        filled = book.orders(("filled",))
+    async def activities(self, request: Request) -> Response:
+        filled = self.book.orders(("filled",))
         return JSONResponse([activity_json(row, ACCOUNT_ID) for row in filled])
 
-    async def calendar(request: Request) -> Response:
-        return JSONResponse(calendar_json(book.calendar, request.query_params))
+    async def transfer(self, request: Request) -> Response:
+        return JSONResponse(move_json(self.desk.transfer(await _body(request)), ACCOUNT_ID))
 
-    async def market_clock(request: Request) -> Response:
-        return JSONResponse(clock_json(book.calendar, clock.now()))
+    async def transfers(self, request: Request) -> Response:
+        return JSONResponse([move_json(row, ACCOUNT_ID) for row in self.book.moves("wire")])
 
-    async def transfer(request: Request) -> Response:
-        return JSONResponse(move_json(desk.transfer(await _body(request)), ACCOUNT_ID))
+    async def journal(self, request: Request) -> Response:
+        return JSONResponse(move_json(await self.desk.journal(await _body(request)), ACCOUNT_ID))
 
-    async def transfers(request: Request) -> Response:
-        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves("wire")])
+    async def journals(self, request: Request) -> Response:
+        return JSONResponse([move_json(row, ACCOUNT_ID) for row in self.book.moves("JNLS")])
 
-    async def journal(request: Request) -> Response:
-        return JSONResponse(move_json(await desk.journal(await _body(request)), ACCOUNT_ID))
-
-    async def journals(request: Request) -> Response:
-        return JSONResponse([move_json(row, ACCOUNT_ID) for row in book.moves("JNLS")])
-
-    async def set_faults(request: Request) -> Response:
+    async def set_faults(self, request: Request) -> Response:
         wanted = await _body(request)
         if set(wanted) - set(FAULTS):
             raise HTTPException(422, f"Faults are {', '.join(FAULTS)}.")
-        with book.commit():
+        with self.book.commit():
             for name, number in wanted.items():
-                book.set_fault(name, int(number))
+                self.book.set_fault(name, int(number))
         return JSONResponse(wanted)
 
-    trading = "/v1/trading/accounts/{account}"
-    table: list[tuple[str, str, Handler]] = [
-        ("GET", "/v1/accounts", accounts),
-        ("GET", "/v1/accounts/activities/FILL", activities),
-        ("GET", "/v1/calendar", calendar),
-        ("GET", "/v1/clock", market_clock),
-        ("GET", trading + "/account", account),
-        ("GET", trading + "/orders", orders),
-        ("POST", trading + "/orders", place),
-        ("GET", trading + "/orders:by_client_order_id", order_by_client_id),
-        ("GET", trading + "/orders/{order}", order),
-        ("DELETE", trading + "/orders/{order}", cancel),
-        ("GET", trading + "/positions", positions),
-        ("GET", trading + "/positions/{symbol}", position),
-        ("GET", "/v1/accounts/{account}/transfers", transfers),
-        ("POST", "/v1/accounts/{account}/transfers", transfer),
-        ("GET", "/v1/journals", journals),
-        ("POST", "/v1/journals", journal),
-        ("POST", "/sandbox/custodian/faults", set_faults),
+
+def _funding(surface: _Funding) -> list[Line]:
+    return [
+        ("GET", "/v1/accounts", surface.accounts),
+        ("GET", "/v1/accounts/activities/FILL", surface.activities),
+        ("GET", "/v1/accounts/{account}/transfers", surface.transfers),
+        ("POST", "/v1/accounts/{account}/transfers", surface.transfer),
+        ("GET", "/v1/journals", surface.journals),
+        ("POST", "/v1/journals", surface.journal),
+        ("POST", "/sandbox/custodian/faults", surface.set_faults),
     ]
-    return Starlette(
-        routes=[Route(path, up_to_date(handler), methods=[verb]) for verb, path, handler in table],
-        exception_handlers={Rejected: _rejected, HTTPException: _http_error},
-    )
+
+
+class _Market:
+    """When the market is open."""
+
+    def __init__(self, book: Book) -> None:
+        self.book = book
+
+    async def calendar(self, request: Request) -> Response:
+        return JSONResponse(calendar_json(self.book.calendar, request.query_params))
+
+    async def clock(self, request: Request) -> Response:
+        return JSONResponse(clock_json(self.book.calendar, clock.now()))
+
+
+def _market(surface: _Market) -> list[Line]:
+    return [("GET", "/v1/calendar", surface.calendar), ("GET", "/v1/clock", surface.clock)]
 
 
 class _BasicAuth:
