@@ -66,7 +66,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = clock.now()
     proposals = list(list_waiting_proposals()[:PROPOSALS_SHOWN])
     context |= {
-        "queues": [queue for queue in _queues(request, now) if queue is not None],
+        "queues": _queues(request, now),
         "proposals": [_proposal_line(each, request) for each in proposals],
         "alerts": _alerts(now),
         "figures": _figures(),
@@ -78,78 +78,89 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def _queues(request: HttpRequest, now: datetime) -> list[Queue | None]:
-    def line(
-        title: str, rows: QuerySet[Any], since: str, model: str, query: str = ""
-    ) -> Queue | None:
-        if not is_reachable(request, model):
-            return None
-        found = rows.aggregate(count=Count("pk"), oldest=Min(since))
-        url = reverse(f"admin:{model}_changelist") + query
-        return Queue(title, found["count"], found["oldest"], url, now)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a queue's rows are: the waiting ones, since when, and their list in the admin."""
 
-    cases = KycCase.objects
+    title: str
+    rows: QuerySet[Any]
+    since: str
+    model: str
+    query: str = ""
+
+
+def _queues(request: HttpRequest, now: datetime) -> list[Queue]:
+    """The queues of the lists that this member of the staff may open."""
+    sources = [*_onboarding(), *_custody(), *_waiting_for_a_machine()]
+    return [_measure(source, now) for source in sources if is_reachable(request, source.model)]
+
+
+def _measure(source: Source, now: datetime) -> Queue:
+    found = source.rows.aggregate(count=Count("pk"), oldest=Min(source.since))
+    url = reverse(f"admin:{source.model}_changelist") + source.query
+    return Queue(source.title, found["count"], found["oldest"], url, now)
+
+
+def _onboarding() -> list[Source]:
+    def cases(title: str, *statuses: str, shown: str) -> Source:
+        waiting = KycCase.objects.filter(status__in=statuses)
+        query = f"?status__exact={shown}"
+        return Source(title, waiting, "submitted_at", "accounts_kyccase", query)
+
     return [
-        line(
-            "KYC: a person has to look",
-            cases.filter(status="manual_review"),
-            "submitted_at",
-            "accounts_kyccase",
-            "?status__exact=manual_review",
-        ),
-        line(
-            "KYC: close to a sanctioned name",
-            cases.filter(status="screening_hit"),
-            "submitted_at",
-            "accounts_kyccase",
-            "?status__exact=screening_hit",
-        ),
-        line(
-            "KYC: at the provider",
-            cases.filter(status__in=["submitted", "pending_provider"]),
-            "submitted_at",
-            "accounts_kyccase",
-            "?status__exact=pending_provider",
-        ),
-        line(
+        cases("KYC: a person has to look", "manual_review", shown="manual_review"),
+        cases("KYC: close to a sanctioned name", "screening_hit", shown="screening_hit"),
+        cases("KYC: at the provider", "submitted", "pending_provider", shown="pending_provider"),
+        Source(
             "Waiting for a second officer",
             Proposal.objects.filter(state=Proposal.State.PROPOSED),
             "proposed_at",
             "accounts_proposal",
             "?state__exact=proposed",
         ),
-        line(
+    ]
+
+
+def _custody() -> list[Source]:
+    return [
+        Source(
             "Mints under way",
             MintRequest.objects.exclude(state__in=["minted", "rejected", "failed"]),
             "requested_at",
             "custody_mintrequest",
         ),
-        line(
+        Source(
             "Redemptions under way",
             Redemption.objects.exclude(state__in=["paid", "refused"]),
             "requested_at",
             "custody_redemption",
         ),
-        line(
+        Source(
             "Deposits in quarantine",
             Deposit.objects.filter(state="quarantined"),
             "seen_at",
             "custody_deposit",
             "?state__exact=quarantined",
         ),
-        line(
+        Source(
             "Orders at the custodian",
             CustodianOrder.objects.filter(state__in=["new", "submitted", "filled"]),
             "requested_at",
             "custody_custodianorder",
         ),
-        line(
+    ]
+
+
+def _waiting_for_a_machine() -> list[Source]:
+    """Nobody has to act on these; a long queue says that a process stands still."""
+    return [
+        Source(
             "Provider's messages to apply",
             ProviderEvent.objects.filter(state=ProviderEvent.State.RECEIVED),
             "received_at",
             "accounts_providerevent",
         ),
-        line(
+        Source(
             "Facts the engine has not read",
             InboxItem.objects.filter(consumed_batch__isnull=True),
             "created_at",
