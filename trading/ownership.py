@@ -21,6 +21,7 @@ from custody.ledger_core import claim_pool
 from trading import batches, loading
 from trading.batches import RecentIds
 from trading.engine.pool import Pool
+from trading.fence import NotOwner
 from trading.records import HouseAccounts
 
 logger = logging.getLogger(__name__)
@@ -51,10 +52,6 @@ SESSION = """
     SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning';
     SET jit = off; SET TimeZone = 'UTC'
 """
-
-
-class NotOwner(Exception):
-    """Another engine owns the pool."""
 
 
 @dataclass(slots=True)

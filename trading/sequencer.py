@@ -21,28 +21,26 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import psycopg
 import redis
 
 from custody.ledger_core import IdBlock
 from kernel import clock
-from trading import batches, loading, ownership, publishing, records
-from trading.batches import Batch, CommandFailed, KnownIds
-from trading.commands import Answer, Envelope, OrderView, commands_key
+from trading import batches, fence, loading, ownership, publishing, records
+from trading.batches import Batch, CommandFailed
+from trading.commands import Answer, Envelope
 from trading.engine.effects import Effects
+from trading.fence import NotOwner, Passed
 from trading.inbox import InboxRow, apply_inbox
-from trading.ownership import NotOwner, Owned
+from trading.intake import BATCH_MAX, Intake
+from trading.ownership import Owned
 from trading.publishing import Mail
 from trading.records import Statements
 
 logger = logging.getLogger(__name__)
 
-BATCH_MAX = 1_024
 # A batch this large means that more are waiting: worth matching ahead for.
 AHEAD_MIN = 128
-INBOX_MAX = 500  # items taken in one batch; the next batch takes on
-IDLE_POLL_SECONDS = 0.25  # how long an inbox item waits when no command comes
 HEARTBEAT_SECONDS = 1.0
 RETRIES_MAX = 5
 IDS_AHEAD = 4 * BATCH_MAX  # ids of entries for what is matched and for what is matched ahead
@@ -54,38 +52,6 @@ DATA_ERRORS = (
     psycopg.ProgrammingError,
 )
 PASSING_ERRORS = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable)
-
-FENCE = """
-    UPDATE trading_pool
-       SET batch_no = batch_no + 1, processed_until = to_timestamp(%s),
-           heartbeat_at = clock_timestamp()
-     WHERE id = %s AND epoch = %s
-    RETURNING batch_no
-"""
-READ_INBOX = """
-    SELECT id, kind, payload FROM trading_inboxitem
-     WHERE pool_id = %s AND consumed_batch IS NULL ORDER BY id LIMIT %s
-"""
-CONSUME_INBOX = "UPDATE trading_inboxitem SET consumed_batch = %s WHERE id = ANY (%s)"
-INBOX_WAITS = """
-    SELECT EXISTS (
-        SELECT FROM trading_inboxitem WHERE pool_id = %s AND consumed_batch IS NULL)
-"""
-VIEW_COLUMNS = (
-    "orders.id, symbol, side, type, time_in_force, post_only, price_units, "
-    "protection_price_units, quantity_units, cash_units, filled_units, filled_cash_units, "
-    "fee_units, held_units, status, reason, user_ref, source, batch_no, accepted_at, updated_at"
-)
-# Column names of this module alone, nobody's input.
-CLIENT_IDS = f"""
-    SELECT orders.investor_id, orders.client_order_id, body_hash, {VIEW_COLUMNS}
-      FROM unnest(%s::bigint[], %s::text[]) AS want (investor, client_id)
-      JOIN trading_order AS orders
-        ON investor_id = want.investor AND client_order_id = want.client_id
-      JOIN trading_listing AS listing ON listing.id = listing_id
-     WHERE status <> 'refused'
-       AND (status = 'open' OR accepted_at > to_timestamp(%s) - '24h'::interval)
-"""  # noqa: S608
 
 
 class OutcomeOfCommitUnknown(Exception):
@@ -114,7 +80,7 @@ class Sequencer:
         self._valkey = redis.Redis.from_url(
             valkey_url, socket_timeout=10, socket_connect_timeout=2, retry=None
         )
-        self._decoder = msgspec.msgpack.Decoder(Envelope)
+        self._intake = Intake(self._valkey, pool_id)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-writer")
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
@@ -181,7 +147,7 @@ class Sequencer:
 
     def _serve(self) -> None:
         while not self._stopping:
-            envelopes = self._take_commands()
+            envelopes = self._intake.take(wait=self._under_way is None)
             if not envelopes:
                 self.settle()
             if envelopes or self.is_due():
@@ -192,34 +158,7 @@ class Sequencer:
         """Whether a batch without commands is: for the inbox, or as a sign of life."""
         if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
             return True
-        row = self._database_line.execute(INBOX_WAITS, [self.pool_id]).fetchone()
-        return row is not None and bool(row[0])
-
-    def _take_commands(self) -> list[Envelope]:
-        """What is in the list; waits for the first unless a batch is under way."""
-        key = commands_key(self.pool_id)
-        try:
-            taken: Any
-            if self._under_way is None:
-                taken = self._valkey.blmpop(
-                    IDLE_POLL_SECONDS, 1, key, direction="LEFT", count=BATCH_MAX
-                )
-            else:
-                taken = self._valkey.lmpop(1, key, direction="LEFT", count=BATCH_MAX)
-        except redis.RedisError as problem:
-            logger.warning("no commands can be taken: %s", problem)
-            self._wait(IDLE_POLL_SECONDS)
-            return []
-        return self._decode(taken[1]) if taken else []
-
-    def _decode(self, packed: Sequence[bytes]) -> list[Envelope]:
-        envelopes = []
-        for one in packed:
-            try:
-                envelopes.append(self._decoder.decode(one))
-            except msgspec.MsgspecError as problem:
-                logger.error("a command was not understood and is dropped: %s", problem)
-        return envelopes
+        return fence.inbox_waits(self._database_line, self.pool_id)
 
     def process(self, envelopes: Sequence[Envelope]) -> None:
         """Run commands as one batch; it may still be under way when this returns.
@@ -291,12 +230,12 @@ class Sequencer:
         """Fence, match, and write; a large batch is left to the writer, unless alone."""
         work: Work | None = None
         try:
-            batch_no, inbox, known = self._begin(envelopes)
-            work = self._match(envelopes, batch_no, inbox, known)
+            passed = self._begin(envelopes)
+            work = self._match(envelopes, passed)
             records.open_accounts(
                 self._database_line.cursor(), self.pool_id, work.batch.effects.new_funds
             )
-            self._fill(work, inbox)
+            self._fill(work, passed.inbox)
             if len(envelopes) >= AHEAD_MIN and not alone:
                 self._hand_over(work)
             else:
@@ -307,45 +246,25 @@ class Sequencer:
             self._abandon(problem)
             raise
 
-    def _begin(self, envelopes: Sequence[Envelope]) -> tuple[int, list[InboxRow], KnownIds]:
-        """Open the transaction behind the fence, and read what came in beside the commands."""
-        owned, connection = self.owned, self._database_line
+    def _begin(self, envelopes: Sequence[Envelope]) -> Passed:
+        """Open the transaction behind the fence, at the kernel's time of now."""
+        owned = self.owned
         owned.now = max(owned.now, clock.now().timestamp())
-        with connection.pipeline():
-            connection.execute("BEGIN")
-            fence = connection.execute(FENCE, [owned.now, self.pool_id, owned.epoch])
-            inbox = connection.execute(READ_INBOX, [self.pool_id, INBOX_MAX])
-            known = self._read_known(envelopes)
-            row = fence.fetchone()
-            if row is None:
-                raise NotOwner("the fence is closed")
-            self._block.reserve(connection.cursor(), IDS_AHEAD)
-            return row[0], inbox.fetchall(), known
+        own_ids = batches.client_ids(envelopes)
+        line = self._database_line
+        passed = fence.enter(line, self.pool_id, owned.epoch, owned.now, own_ids)
+        self._block.reserve(line.cursor(), IDS_AHEAD)
+        return passed
 
-    def _read_known(self, envelopes: Sequence[Envelope]) -> KnownIds:
-        """What clients' own ids in this batch stand for already."""
-        wanted = batches.client_ids(envelopes)
-        if not wanted:
-            return {}
-        investors, ids = zip(*wanted, strict=True)
-        asked = [list(investors), list(ids), self.owned.now]
-        rows = self._database_line.execute(CLIENT_IDS, asked).fetchall()
-        return {(row[0], row[1]): (row[2], _known_view(row)) for row in rows}
-
-    def _match(
-        self,
-        envelopes: Sequence[Envelope],
-        batch_no: int,
-        inbox: Sequence[InboxRow],
-        known: KnownIds,
-    ) -> Work:
+    def _match(self, envelopes: Sequence[Envelope], passed: Passed) -> Work:
         """Take the inbox and the commands through the pool; undone whole if that fails."""
         owned = self.owned
-        batch = Batch(Effects(batch_no, owned.now), envelopes, known)
+        batch = Batch(Effects(passed.batch_no, owned.now), envelopes, passed.known)
         work = Work(batch, Statements(), Mail([]))
         try:
-            if inbox:
-                apply_inbox(self._database_line, owned.pool, inbox, batch.effects, self.pool_id)
+            if passed.inbox:
+                line, effects = self._database_line, batch.effects
+                apply_inbox(line, owned.pool, passed.inbox, effects, self.pool_id)
                 self._know_new_assets()
             batches.run(owned.pool, batch, owned.recent)
             batch.effects.close_books()
@@ -369,8 +288,7 @@ class Sequencer:
         effects = work.batch.effects
         records.write_batch(work.statements, effects, self.owned.house, self._block)
         if inbox:
-            ids = [item[0] for item in inbox]
-            work.statements.execute(CONSUME_INBOX, [effects.batch_no, ids])
+            fence.consume_inbox(work.statements, effects.batch_no, inbox)
         work.mail = publishing.pack(self.pool_id, self.owned.pool, work.batch)
 
     def _write(self, work: Work) -> None:
@@ -401,7 +319,7 @@ class Sequencer:
         assert self._under_way is not None
         batch_no = self._under_way[0].batch.effects.batch_no + 1
         self.owned.now = max(self.owned.now, clock.now().timestamp())
-        work = self._match(envelopes, batch_no, [], {})
+        work = self._match(envelopes, Passed(batch_no, [], {}))
         if any(not funds.account_id for funds in work.batch.effects.new_funds):
             self._undo(work)  # their accounts have to be opened first
             return None
@@ -411,12 +329,12 @@ class Sequencer:
     def _write_ahead(self, work: Work) -> bool:
         """Pass the fence with a batch that was matched ahead; False when it was in vain."""
         try:
-            batch_no, inbox, _ = self._begin([])
+            passed = self._begin([])
         except Exception as problem:
             self._undo(work)
             self._abandon(problem)
             raise
-        if inbox or batch_no != work.batch.effects.batch_no:
+        if passed.inbox or passed.batch_no != work.batch.effects.batch_no:
             self._undo(work)
             self._database_line.rollback()
             return False
@@ -445,10 +363,3 @@ class Sequencer:
             connection.rollback()
         except psycopg.OperationalError as lost:
             raise OutcomeOfCommitUnknown(str(lost)) from lost
-
-
-def _known_view(row: tuple[Any, ...]) -> OrderView:
-    names = [name.split(".")[-1] for name in VIEW_COLUMNS.replace("symbol", "listing").split(", ")]
-    return OrderView(
-        investor_id=row[0], client_order_id=row[1], **dict(zip(names, row[3:], strict=True))
-    )

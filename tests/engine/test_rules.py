@@ -8,7 +8,8 @@ import pytest
 
 from kernel.refusals import Refusal
 from trading.engine import admission
-from trading.engine.pool import InsufficientFunds, WouldTake
+from trading.engine.judging import WouldTake
+from trading.engine.pool import InsufficientFunds
 
 USD, TOKEN = 1_000_000, 10**8
 ALICE, BOB, CAROL = 1, 2, 3

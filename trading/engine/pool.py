@@ -11,12 +11,13 @@ from uuid import UUID
 
 from kernel.refusals import NotFound, Refusal
 from trading.commands import CancelOrder, PlaceOrder
-from trading.engine import admission
+from trading.engine import admission, judging
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects, Transfer
-from trading.engine.fees import buy_hold, cash_floor, quantity_for
+from trading.engine.fees import buy_hold
+from trading.engine.judging import is_spent
 from trading.engine.market import Eligibility, Funds, Market, Rules
-from trading.engine.matching import Execution, Incoming, Plan, apply, plan
+from trading.engine.matching import Execution, Plan, apply
 from trading.states import OrderStatus
 
 OPEN_ORDERS_PER_INVESTOR_MAX = 2_000
@@ -33,12 +34,6 @@ class InsufficientFunds(Refusal):
     """You have less available than this order needs."""
 
     code = "insufficient_funds"
-
-
-class WouldTake(Refusal):
-    """A post-only order would have matched at once."""
-
-    code = "post_only_would_take"
 
 
 class TooManyOpenOrders(Refusal):
@@ -132,10 +127,12 @@ class Pool:
         if market is None:
             raise admission.ListingUnknown
         eligibility = self._admit(command, market)
-        order = self._order(command, market, eligibility, effects)
-        self._size(order, market)
-        planned = self._plan(order, market)
-        self._check_funds(order, market, planned)
+        order = judging.make_order(command, market, eligibility, effects)
+        judging.size(order, market)
+        planned = judging.plan_fills(order, market)
+        asset_id, needed = judging.needed_funds(order, market, planned)
+        if self.available(order.investor_id, asset_id) < needed:
+            raise InsufficientFunds(needed_units=needed)
         self._accept(order, market, planned, effects)
         return order
 
@@ -152,76 +149,6 @@ class Pool:
         assert eligibility is not None
         return eligibility
 
-    def _order(
-        self, command: PlaceOrder, market: Market, eligibility: Eligibility, effects: Effects
-    ) -> BookOrder:
-        order = new_order(command, market, effects)
-        order.owner_group = eligibility.owner_group
-        order.snapshot_id = eligibility.snapshot_id
-        order.maker_fee_e6 = market.rules.maker_fee_e6
-        if command.type == "market":
-            order.protection_price = admission.protection_price(market, is_buy=order.is_buy)
-        return order
-
-    def _size(self, order: BookOrder, market: Market) -> None:
-        """Turn a limit order by cash into a quantity, and refuse what is too small."""
-        rules = market.rules
-        best = market.book.opposite(order.is_buy).best()
-        if order.price is None:
-            if order.quantity is not None and best is not None:
-                _check_worth(best.price, order.quantity, rules)
-            return
-        if order.quantity is None:
-            assert order.cash is not None
-            rate = rules.hold_rate_e6 if order.is_buy else 0
-            order.quantity = quantity_for(order.cash, order.price, rate, rules.lot)
-            if not order.quantity:
-                raise admission.OrderTooSmall
-        else:
-            _check_worth(order.price, order.quantity, rules)
-
-    def _plan(self, order: BookOrder, market: Market) -> Plan:
-        """What the order would fill at once; nothing when there is nothing to take."""
-        limit = order.price if order.price is not None else order.protection_price
-        if limit is None:
-            return Plan([], 0, 0, 0, False)
-        rules = market.rules
-        by_cash = None if order.quantity is not None else order.cash
-        planned = plan(
-            market.book,
-            Incoming(
-                order.is_buy,
-                order.owner_group,
-                limit,
-                order.quantity,
-                by_cash,
-                rules.taker_fee_e6,
-                rules.lot,
-            ),
-        )
-        takes = bool(planned.fills) or planned.meets_itself
-        if takes and order.post_only:
-            raise WouldTake
-        if takes and not admission.may_take(market):
-            raise admission.ListingRestricted("The listing takes only orders that rest now.")
-        return planned
-
-    def _check_funds(self, order: BookOrder, market: Market, planned: Plan) -> None:
-        """Refuse what the investor could not pay for in the worst case."""
-        rules = market.rules
-        if not order.is_buy:
-            needed = order.quantity if order.quantity is not None else planned.filled
-            asset_id = rules.base_id
-        else:
-            asset_id = rules.quote_id
-            if order.price is not None:
-                assert order.quantity is not None
-                needed = buy_hold(order.price, order.quantity, 0, rules.hold_rate_e6)
-            else:
-                needed = planned.cash + planned.fee if order.cash is None else order.cash
-        if self.available(order.investor_id, asset_id) < needed:
-            raise InsufficientFunds(needed_units=needed)
-
     def _accept(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Apply the plan, then rest or close what is left."""
         order.priority = effects.add_event(
@@ -235,7 +162,7 @@ class Pool:
         )
         effects.new[order.id] = order
         complete = order.quantity is not None and planned.filled == order.quantity
-        if order.time_in_force == "fok" and not complete and not self._spends(order, planned):
+        if order.time_in_force == "fok" and not complete and not is_spent(order, market, planned):
             self._close(order, market, EXPIRED, "fok_not_filled", effects)
             return
         side = market.book.opposite(order.is_buy)
@@ -253,27 +180,9 @@ class Pool:
         else:
             self._rest(order, market, effects)
 
-    def _spends(self, order: BookOrder, planned: Plan) -> bool:
-        """Whether an order by cash is spent as far as the lots allow."""
-        return (
-            order.quantity is None
-            and planned.filled > 0
-            and not planned.meets_itself
-            and (self._budget_is_spent(order, planned))
-        )
-
-    def _budget_is_spent(self, order: BookOrder, planned: Plan) -> bool:
-        assert order.cash is not None
-        market = self.markets_by_id[order.listing_id]
-        left = order.cash - planned.cash - (planned.fee if order.is_buy else 0)
-        last_price = planned.fills[-1][0].price
-        assert last_price is not None
-        rate = market.rules.taker_fee_e6 if order.is_buy else 0
-        return quantity_for(left, last_price, rate, market.rules.lot) == 0
-
     def _finish(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Close an order that never rests; its budget's rest was never held."""
-        if self._spends(order, planned):
+        if is_spent(order, market, planned):
             order.status = FILLED
         elif order.price is not None:
             self._close(order, market, EXPIRED, "ioc_rest", effects)
@@ -362,7 +271,7 @@ class Pool:
         market = self.markets.get(command.listing)
         if market is None:
             return None
-        order = new_order(command, market, effects)
+        order = judging.new_order(command, market, effects)
         eligibility = self.eligibility.get(command.investor_id)
         if eligibility is not None:
             order.owner_group = eligibility.owner_group
@@ -469,27 +378,6 @@ class Pool:
         for key, funds in self.funds.items():
             assert funds.held == held.get(key, 0), "a hold belongs to an open order"
             assert 0 <= funds.held <= funds.posted
-
-
-def new_order(command: PlaceOrder, market: Market, effects: Effects) -> BookOrder:
-    """The order that a command asks for, not yet judged."""
-    order = BookOrder(command.id, market.rules.id, command.investor_id, NOBODY)
-    order.is_buy = command.side == "buy"
-    order.type, order.time_in_force = command.type, command.time_in_force
-    order.post_only, order.price = command.post_only, command.price_units
-    order.quantity, order.cash = command.quantity_units, command.cash_units
-    order.client_order_id, order.user_ref = command.client_order_id, command.user_ref
-    order.source = command.source
-    order.batch_no, order.accepted_at = effects.batch_no, effects.now
-    return order
-
-
-NOBODY = UUID(int=0)
-
-
-def _check_worth(price: int, quantity: int, rules: Rules) -> None:
-    if cash_floor(price, quantity) < rules.min_cash:
-        raise admission.OrderTooSmall
 
 
 def _restore_hold(order: BookOrder, held: int) -> None:

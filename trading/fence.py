@@ -1,0 +1,108 @@
+"""The fence that opens a batch's transaction, and what is read behind it.
+
+One round trip: BEGIN, the fence, the inbox, and what clients' own ids stand for.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+
+from trading.batches import KnownIds
+from trading.commands import OrderView
+from trading.inbox import InboxRow
+from trading.records import Statements
+
+INBOX_MAX = 500  # items taken in one batch; the next batch takes on
+
+FENCE = """
+    UPDATE trading_pool
+       SET batch_no = batch_no + 1, processed_until = to_timestamp(%s),
+           heartbeat_at = clock_timestamp()
+     WHERE id = %s AND epoch = %s
+    RETURNING batch_no
+"""
+READ_INBOX = """
+    SELECT id, kind, payload FROM trading_inboxitem
+     WHERE pool_id = %s AND consumed_batch IS NULL ORDER BY id LIMIT %s
+"""
+CONSUME_INBOX = "UPDATE trading_inboxitem SET consumed_batch = %s WHERE id = ANY (%s)"
+INBOX_WAITS = """
+    SELECT EXISTS (
+        SELECT FROM trading_inboxitem WHERE pool_id = %s AND consumed_batch IS NULL)
+"""
+VIEW_COLUMNS = (
+    "orders.id, symbol, side, type, time_in_force, post_only, price_units, "
+    "protection_price_units, quantity_units, cash_units, filled_units, filled_cash_units, "
+    "fee_units, held_units, status, reason, user_ref, source, batch_no, accepted_at, updated_at"
+)
+# Column names of this module alone, nobody's input.
+CLIENT_IDS = f"""
+    SELECT orders.investor_id, orders.client_order_id, body_hash, {VIEW_COLUMNS}
+      FROM unnest(%s::bigint[], %s::text[]) AS want (investor, client_id)
+      JOIN trading_order AS orders
+        ON investor_id = want.investor AND client_order_id = want.client_id
+      JOIN trading_listing AS listing ON listing.id = listing_id
+     WHERE status <> 'refused'
+       AND (status = 'open' OR accepted_at > to_timestamp(%s) - '24h'::interval)
+"""  # noqa: S608
+
+
+class NotOwner(Exception):
+    """Another engine owns the pool."""
+
+
+class Passed(NamedTuple):
+    """A batch that may go on: its number, the inbox, and what clients' ids stand for."""
+
+    batch_no: int
+    inbox: list[InboxRow]
+    known: KnownIds
+
+
+def enter(
+    connection: psycopg.Connection[Any],
+    pool_id: int,
+    epoch: int,
+    now: float,
+    client_ids: Sequence[tuple[int, str]],
+) -> Passed:
+    """Begin a batch that judges deadlines as of `now` (seconds of the kernel's time).
+
+    :raises NotOwner: the epoch is no longer the pool's.
+    """
+    with connection.pipeline():
+        connection.execute("BEGIN")
+        fence = connection.execute(FENCE, [now, pool_id, epoch])
+        inbox = connection.execute(READ_INBOX, [pool_id, INBOX_MAX])
+        known = _read_known(connection, client_ids, now) if client_ids else {}
+        row = fence.fetchone()
+        if row is None:
+            raise NotOwner("the fence is closed")
+        return Passed(row[0], inbox.fetchall(), known)
+
+
+def inbox_waits(connection: psycopg.Connection[Any], pool_id: int) -> bool:
+    """Whether the inbox holds something that no batch has taken."""
+    row = connection.execute(INBOX_WAITS, [pool_id]).fetchone()
+    return row is not None and bool(row[0])
+
+
+def consume_inbox(statements: Statements, batch_no: int, inbox: Sequence[InboxRow]) -> None:
+    """Note at which batch the items took effect."""
+    statements.execute(CONSUME_INBOX, [batch_no, [item[0] for item in inbox]])
+
+
+def _read_known(
+    connection: psycopg.Connection[Any], client_ids: Sequence[tuple[int, str]], now: float
+) -> KnownIds:
+    investors, ids = zip(*client_ids, strict=True)
+    rows = connection.execute(CLIENT_IDS, [list(investors), list(ids), now]).fetchall()
+    return {(row[0], row[1]): (row[2], _known_view(row)) for row in rows}
+
+
+def _known_view(row: tuple[Any, ...]) -> OrderView:
+    names = [name.split(".")[-1] for name in VIEW_COLUMNS.replace("symbol", "listing").split(", ")]
+    return OrderView(
+        investor_id=row[0], client_order_id=row[1], **dict(zip(names, row[3:], strict=True))
+    )
