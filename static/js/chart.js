@@ -11,7 +11,7 @@ import { subscribe } from "./socket.js";
 
 const QUOTE = 1e6;
 const BASE = 1e8;
-const RESTING_WORDS = "Dashed: the share's reference, per token";
+const RESTING_WORDS = "Dashed: the share, per token";
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -74,7 +74,7 @@ class CandleChart {
       priceLineVisible: false,
     });
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
-    this.interval = "5m";
+    this.interval = "1m";
     this.paint();
   }
 
@@ -157,7 +157,7 @@ export function start(selector) {
       chart.load(button.dataset.interval);
     });
   }
-  chart.load("5m");
+  chart.load("1m");
   document.addEventListener("colours", () => chart.paint());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.paint());
   subscribe("trades", box.dataset.listing, (message) => {

@@ -36,13 +36,14 @@ export function ceilDiv(numerator, denominator) {
 }
 
 /**
- * What somebody typed, as plain digits: a comma as the decimal mark and
- * grouping are understood where they can mean one thing only; else as typed.
+ * What somebody typed, as plain digits. A comma is understood where it can mean one
+ * thing only: "1,234" could be a thousand or one and a bit, so it stays as it is and
+ * is refused in words.
  */
 export function plainDigits(typed) {
-  let text = typed.replace(/[\s\u00a0\u202f']/g, "");
-  if (/^\d{1,3}(,\d{3})+(\.\d+)?$/.test(text)) text = text.replaceAll(",", "");
-  else if (/^\d{1,3}(\.\d{3})+,\d+$/.test(text)) text = text.replaceAll(".", "").replace(",", ".");
-  else if (/^\d+,\d{1,2}$|^\d+,\d{4,}$|^0,\d+$/.test(text)) text = text.replace(",", ".");
+  const text = typed.replace(/[\s\u00a0\u202f']/g, "");
+  if (/^\d{1,3}(,\d{3})+\.\d+$|^\d{1,3}(,\d{3}){2,}$/.test(text)) return text.replaceAll(",", "");
+  if (/^\d{1,3}(\.\d{3})+,\d+$/.test(text)) return text.replaceAll(".", "").replace(",", ".");
+  if (/^0,\d+$|^\d+,(\d{1,2}|\d{4,})$/.test(text)) return text.replace(",", ".");
   return text;
 }
