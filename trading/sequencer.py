@@ -105,7 +105,7 @@ class Sequencer:
                 logger.warning("pool %s: %s: %s", self.pool_id, type(problem).__name__, problem)
                 self._wait(ownership.POLL_SECONDS)
             finally:
-                self._drop()
+                self.drop()
         self._writer.shutdown()
 
     def own(self) -> bool:
@@ -121,7 +121,8 @@ class Sequencer:
         self._block = IdBlock()
         self._beat_at = 0.0
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Give the pool up: close the line, forget everything."""
         self._owned = None
         if self._under_way is not None:
             self._under_way[1].exception()  # wait: the connection is in use until then

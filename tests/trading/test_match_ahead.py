@@ -25,7 +25,7 @@ def engine(venue: Any, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
     yield made
     made.settle()
     made.owned.pool.check_invariants()
-    made._drop()
+    made.drop()
     report = verify_ledger()
     assert report.is_clean, report.differences
 

@@ -1,0 +1,85 @@
+"""Listing, halting and blocking, by operations and in the admin."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from kernel import clock
+from kernel.refusals import NotFound
+from reference.models import CountryRule
+from trading import operations, queries
+from trading.models import InboxItem, Listing
+
+
+def test_only_a_token_is_listed_against_a_stablecoin_and_once(venue: Any) -> None:
+    with pytest.raises(operations.NotListable):
+        operations.create_listing(asset_id=venue.share.pk, quote_id=venue.cash.pk, now=clock.now())
+    with pytest.raises(operations.AlreadyListed):
+        operations.create_listing(asset_id=venue.token.pk, quote_id=venue.cash.pk, now=clock.now())
+
+
+def test_a_halt_needs_a_reason_and_tells_the_engine(venue: Any) -> None:
+    with pytest.raises(operations.ReasonMissing):
+        operations.set_listing_state(listing_id=venue.listing.pk, state="halted", reason=" ")
+    with pytest.raises(operations.UnknownListingState):
+        operations.set_listing_state(listing_id=venue.listing.pk, state="asleep", reason="x")
+
+    operations.set_listing_state(listing_id=venue.listing.pk, state="halted", reason="News")
+
+    item = InboxItem.objects.filter(kind="listing").latest("id")
+    assert (item.payload["state"], item.payload["reason"]) == ("halted", "News")
+
+
+def test_two_officers_do_not_overwrite_each_others_state(venue: Any) -> None:
+    change = {"listing_id": venue.listing.pk, "expected": "online"}
+    operations.set_listing_state(state="halted", reason="News", **change)
+
+    with pytest.raises(operations.ListingStateChanged):
+        operations.set_listing_state(state="limit_only", reason="Weekend", **change)
+
+
+def test_what_is_blocked_in_a_country_does_not_exist_there(venue: Any) -> None:
+    CountryRule.objects.update_or_create(country="DE", defaults={"status": "allowed"})
+    operations.block_country(listing_id=venue.listing.pk, country="fr", reason="Not notified")
+    now = clock.now()
+
+    assert queries.list_listings(country="FR", now=now) == []
+    assert [view.symbol for view in queries.list_listings(country="DE", now=now)] == ["AAPLxUSDC"]
+    with pytest.raises(NotFound):
+        queries.get_listing(symbol="AAPLxUSDC", country="FR")
+    assert queries.get_listing(symbol="aaplx/usdc", country="DE").base == "AAPLx"
+
+    operations.unblock_country(listing_id=venue.listing.pk, country="FR")
+    assert queries.get_listing(symbol="AAPLxUSDC", country="FR")
+    with pytest.raises(NotFound):
+        operations.unblock_country(listing_id=venue.listing.pk, country="FR")
+
+
+def test_the_database_refuses_a_state_or_fee_that_cannot_be(venue: Any) -> None:
+    listings = Listing.objects.filter(pk=venue.listing.pk)
+    for wrong in ({"state": "asleep"}, {"maker_fee_e6": -1}, {"tick_units": 0}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            listings.update(**wrong)
+
+
+def test_staff_with_the_right_change_a_state_in_the_admin_and_others_do_not(venue: Any) -> None:
+    officer = User.objects.create_user(email="ops@example.com", password="x", is_staff=True)
+    view = Permission.objects.get(codename="view_listing")
+    officer.user_permissions.add(view)
+    client = Client()
+    client.force_login(officer)
+    address = reverse("admin:trading_listing_change_state", args=[venue.listing.pk])
+    wanted = {"state": "halted", "reason": "News pending"}
+
+    assert client.post(address, wanted).status_code == 403
+    officer.user_permissions.add(Permission.objects.get(codename="set_listing_state"))
+    assert "Change the state" in client.get(address).content.decode()
+    assert client.post(address, wanted).status_code == 302
+
+    venue.listing.refresh_from_db()
+    assert (venue.listing.state, venue.listing.state_reason) == ("halted", "News pending")
