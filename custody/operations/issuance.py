@@ -208,6 +208,9 @@ def _reserve(mint: MintRequest, now: datetime) -> bool:
 
 @transaction.atomic
 def _propose(mint: MintRequest, now: datetime) -> bool:
+    waiting = MintRequest.objects.select_for_update().filter(id=mint.id, state=mint.state)
+    if waiting.first() is None:
+        return False  # another worker proposed it
     body = {
         "mint": str(mint.id),
         "asset": mint.asset.code,
