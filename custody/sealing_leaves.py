@@ -19,6 +19,8 @@ Row = tuple[Any, ...]
 # Which columns of a history table were sealed; a later column changes no old leaf.
 Columns = Mapping[str, Sequence[str]]
 ROWS_FETCHED_AT_ONCE = 2000
+# The name of a whole row in SQL. A column of the same name would be taken instead.
+ROW = "sealed_row"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Source:
         # Names and expressions are constants of this module or names of our own models.
         query = (
             f"SELECT {self.xid}::text::bigint, {', '.join(self.values)} "  # noqa: S608
-            f'FROM "{self.table}" AS source '
+            f'FROM "{self.table}" AS {ROW} '
             f"WHERE {self.xid} >= %s::text::xid8 AND {self.xid} < %s::text::xid8 {tail}"
         )
         return query, [str(xid_from), str(xid_to)]
@@ -74,7 +76,7 @@ def list_sources(chain: str) -> list[Source]:
     if chain == SealChain.LEDGER:
         return [ACCOUNTS, ENTRIES]
     return [
-        Source(table, XID_COLUMN, ("pgh_id", f"(to_jsonb(source) - '{XID_COLUMN}')::text"))
+        Source(table, XID_COLUMN, ("pgh_id", f"(to_jsonb({ROW}) - '{XID_COLUMN}')::text"))
         for table in list_history_tables()
     ]
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
+from accounts.models import KycCase, ScreeningHit
 from custody import sealing, sealing_keys
 from custody.models import Seal
 from custody.models.seals import SealChain
@@ -28,6 +29,7 @@ from tests.ledger_stories import NOON, Books, make_investor
 
 # These tests rewrite history on purpose; the verifiers are what is tested.
 LEDGER_IS_TAMPERED_WITH = True
+TOLD_SEALER = [sys.executable, "manage.py", "seal", "-v", "2"]
 DEPOSIT = {"chain USDC": "-100", "alice main USDC": "+100"}
 
 
@@ -293,6 +295,46 @@ def test_a_new_column_in_a_history_table_leaves_old_seals_valid(
     assert "audit seal 2" in differences("audit")
 
 
+def test_a_screening_hit_is_sealed_whose_table_has_a_column_named_source(
+    books: Books, sealer: sealing.Sealer
+) -> None:
+    seal_all(sealer)
+    case = KycCase.objects.create(investor=make_investor("nicolas"), opened_at=NOON)
+    ScreeningHit.objects.create(
+        case=case, source="ofac", reference="1", list_date=NOON.date(), primary_name="N. M.",
+        matched_name="N. M.", score=97, birth_date="unknown", found_at=NOON,
+    )  # fmt: skip
+
+    (seal,) = seal_all(sealer, 1)
+
+    assert (seal.chain, seal.leaf_count) == (SealChain.AUDIT, 3)  # investor, case, hit
+    assert differences("audit") == ""
+    as_superuser("UPDATE accounts_screeninghitevent SET score = 1")
+    assert "audit seal 2" in differences("audit")
+
+
+def test_a_sealer_is_quiet_unless_asked(books: Books, sealer: sealing.Sealer) -> None:
+    """It seals every second: told each time, nothing else could be read beside it."""
+    books.book("deposit", DEPOSIT)
+    wait_for_others()
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "seal"], cwd=servers.ROOT, stdout=subprocess.PIPE
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not Seal.objects.filter(chain=SealChain.LEDGER).exists():
+            assert time.monotonic() < deadline, "nothing was sealed"
+            time.sleep(0.05)
+        process.terminate()
+        told, _ = process.communicate(timeout=10)
+
+    assert told == b""
+    books.book("deposit", DEPOSIT)
+    wait_for_others()
+    out = StringIO()
+    call_command("seal", "--once", stdout=out)
+    assert "covers 1 rows" in out.getvalue()
+
+
 def test_the_report_is_json_for_programs(books: Books, sealer: sealing.Sealer) -> None:
     books.book("deposit", DEPOSIT)
     seal_all(sealer)
@@ -310,9 +352,7 @@ def test_a_killed_sealer_goes_on_where_it_was(books: Books, tmp_path: Path) -> N
     """Kill -9 again and again while entries arrive; a cut-off head is no harm either."""
     for _ in range(3):
         books.book("deposit", DEPOSIT)
-        with subprocess.Popen(
-            [sys.executable, "manage.py", "seal"], cwd=servers.ROOT, stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(TOLD_SEALER, cwd=servers.ROOT, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
             process.stdout.readline()  # the first seal is made
             process.send_signal(signal.SIGKILL)
@@ -331,9 +371,7 @@ def test_a_killed_sealer_goes_on_where_it_was(books: Books, tmp_path: Path) -> N
 
 
 def test_the_sealer_leaves_on_request(books: Books) -> None:
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "seal"], cwd=servers.ROOT, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(TOLD_SEALER, cwd=servers.ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
         started = time.monotonic()
