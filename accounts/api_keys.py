@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 
 from accounts.encryption import open_sealed, seal
 from accounts.models import ApiKey, Investor
@@ -139,6 +140,16 @@ def revoke(*, investor_id: int, key_id: str, now: datetime) -> None:
         raise NotFound
 
 
+def list_usable(key_id: str) -> QuerySet[ApiKey]:
+    """The key while it counts: not revoked, and its investor's login not shut."""
+    # What no key can hold is an unknown key; the database would call it an error.
+    if not key_id.isascii() or "\0" in key_id:
+        return ApiKey.objects.none()
+    usable = ApiKey.objects.filter(key_id=key_id, is_active=True)
+    # `exclude` would also drop the house's traders, who have no login at all.
+    return usable.filter(Q(investor__user__isnull=True) | Q(investor__user__is_active=True))
+
+
 def authenticate(
     *, key_id: str, payload: bytes, signature: str, nonce: int, now: datetime
 ) -> Principal:
@@ -148,7 +159,7 @@ def authenticate(
     :param signature: hex (native) or base64 (kraken), as sent.
     :raises InvalidKey, InvalidSignature, InvalidNonce: as they say; nothing changed.
     """
-    key = ApiKey.objects.filter(key_id=key_id, is_active=True).first()
+    key = list_usable(key_id).first()
     if key is None:
         raise InvalidKey
     if not _signature_fits(key, payload, signature):
@@ -198,10 +209,13 @@ def authenticate_websocket(
     key, timestamp, nonce, signature = (
         str(message.get(name, "")) for name in ("key", "timestamp", "nonce", "signature")
     )
-    return authenticate_native(
+    principal = authenticate_native(
         key_id=key, timestamp=timestamp, nonce=nonce, signature=signature, method="WS",
         target=WEBSOCKET_PATH, body=b"", wall_seconds=wall_seconds, now=now,
     )  # fmt: skip
+    if principal.kind != ApiKey.Kind.NATIVE:
+        raise InvalidKey("This key is for the Kraken-compatible surface.")
+    return principal
 
 
 def native_payload(*, timestamp: str, nonce: str, method: str, target: str, body: bytes) -> bytes:

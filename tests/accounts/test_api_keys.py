@@ -251,3 +251,46 @@ def test_the_same_nonce_at_once_counts_once(cloned_database: str) -> None:
         thread.join()
 
     assert sorted(outcomes) == sorted([key.key, "refused"])
+
+
+def test_the_keys_of_a_login_that_was_shut_stop_with_it(alice: Investor) -> None:
+    key = native(alice)
+    use(key, sign(key, 1))
+    assert alice.user is not None
+    type(alice.user).objects.filter(pk=alice.user.pk).update(is_active=False)
+
+    with pytest.raises(api_keys.InvalidKey):
+        use(key, sign(key, 2))
+
+
+def test_a_trader_of_the_house_has_no_login_and_still_a_key(db: None) -> None:
+    house = Investor.objects.create(display_name="maker", is_house=True, created_at=NOW)
+    key = native(house)
+
+    assert use(key, sign(key, 1)).investor_id == house.pk
+
+
+@pytest.mark.parametrize("key_id", ["", "no-such-key", "bk_\0", "bk_\ud800", "bk_é"])
+def test_what_can_be_no_key_is_an_unknown_key(alice: Investor, key_id: str) -> None:
+    key = native(alice)
+
+    with pytest.raises(api_keys.InvalidKey):
+        api_keys.authenticate_native(
+            key_id=key_id, method="POST", target="/", body=b"", wall_seconds=WALL, now=NOW,
+            **sign(key, 1),
+        )  # fmt: skip
+
+
+def test_a_kraken_key_opens_no_socket_of_ours(alice: Investor) -> None:
+    key = api_keys.create(investor_id=alice.pk, kind="kraken", scopes=["trade"], now=NOW)
+    payload = api_keys.native_payload(
+        timestamp=str(int(WALL)), nonce="1", method="WS", target="/ws/v1", body=b""
+    )
+    digest = hmac.digest(base64.b64decode(key.secret), payload, "sha512")
+    message: dict[str, object] = {
+        "key": key.key, "timestamp": str(int(WALL)), "nonce": "1",
+        "signature": base64.b64encode(digest).decode(),
+    }  # fmt: skip
+
+    with pytest.raises(api_keys.InvalidKey):
+        api_keys.authenticate_websocket(message=message, wall_seconds=WALL, now=NOW)
