@@ -1,10 +1,14 @@
 """Every address of Bourse. A page is closed unless its view says @login_not_required."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 
 from bourse import demo_time, health, views
+
+# Django's own door to the admin counts no guesses and asks no second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
