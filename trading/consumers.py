@@ -20,12 +20,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
 
 from accounts import api_keys
-from accounts.models import ApiKey
 from accounts.models.api_keys import SCOPES
 from accounts.queries import get_investor_for
 from kernel import clock
-from kernel.refusals import OutcomeUnknown, Refusal
-from trading import feed_shapes, market_data, order_entry, queries
+from kernel.refusals import NotFound, OutcomeUnknown, Refusal
+from trading import feed_shapes, market_data, order_entry, queries, socket_guard
 from trading.api_shapes import PlaceOrderBody, order_json, place_command
 from trading.commands import CancelOrder, OrderView, PlaceOrder
 from trading.mailbox import Mailbox
@@ -33,16 +32,13 @@ from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import country_of
 from trading.queries import ListingView
 from trading.queries.listings import views_by_symbol
+from trading.socket_guard import Allowance, TooManyMessages
 
 logger = logging.getLogger(__name__)
 
 MESSAGE_CHARS_MAX = 8_192
-MESSAGES_PER_SECOND = 200.0
-MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
 COMMANDS_IN_FLIGHT_MAX = 200
 SUBSCRIPTIONS_MAX = 300
-# How long a socket may go on after its session or key has ended.
-RECHECK_SECONDS = 10.0
 ALL_SCOPES = frozenset(SCOPES)
 SLOW_CONSUMER_CODE, TOO_FAST_CODE = 4408, 4429
 
@@ -61,13 +57,6 @@ class MessageTooLarge(Refusal):
     http_status = 413
 
 
-class TooManyMessages(Refusal):
-    """You send faster than is allowed. Slow down."""
-
-    code = "too_many_messages"
-    http_status = 429
-
-
 class TooManySubscriptions(Refusal):
     """One socket has a limited number of subscriptions."""
 
@@ -79,23 +68,6 @@ class NotAuthenticated(Refusal):
 
     code = "not_authenticated"
     http_status = 401
-
-
-class Allowance:
-    """A bucket of messages that refills with time."""
-
-    def __init__(self) -> None:
-        self._left = float(MESSAGES_AT_ONCE_MAX)
-        self._seen = time.monotonic()
-
-    def take(self) -> None:
-        """:raises TooManyMessages: the bucket is empty."""
-        at = time.monotonic()
-        self._left += (at - self._seen) * MESSAGES_PER_SECOND
-        self._left, self._seen = min(self._left, MESSAGES_AT_ONCE_MAX), at
-        if self._left < 1:
-            raise TooManyMessages
-        self._left -= 1
 
 
 class MarketConsumer(AsyncWebsocketConsumer):
@@ -112,10 +84,10 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._country: str | None = None
         self._offered: dict[str, tuple[float, ListingView]] = {}
         self._views: dict[str, ListingView] = {}
-        self._checked_at = 0.0
         await self._know_by_session()
         await self.accept()
         self._pump = asyncio.create_task(self._send_mail())
+        self._watch = asyncio.create_task(self._look_again())
 
     async def disconnect(self, code: int) -> None:
         if not hasattr(self, "_pump"):
@@ -123,7 +95,8 @@ class MarketConsumer(AsyncWebsocketConsumer):
         market_data.get_feed().forget(self._mailbox)
         # Commands go on: what was sent is executed, and asked for by its id.
         self._pump.cancel()
-        await asyncio.gather(self._pump, return_exceptions=True)
+        self._watch.cancel()
+        await asyncio.gather(self._pump, self._watch, return_exceptions=True)
 
     async def _send_mail(self) -> None:
         while (text := await self._mailbox.take()) is not None:
@@ -198,49 +171,69 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._answer(message, {"type": "authenticated", "scopes": sorted(principal.scopes)})
 
     async def _know(self, investor_id: int, scopes: frozenset[str]) -> None:
+        # Whoever was known before is not the one who listens from now on.
+        self._forget_own()
         self._investor_id, self._scopes = investor_id, scopes
         self._country = await sync_to_async(country_of)(investor_id=investor_id)
         self._offered.clear()
-        self._checked_at = time.monotonic()
 
-    async def _require(self, scope: str) -> int:
-        """The investor, still signed in and with this scope.
+    def _require(self, scope: str) -> int:
+        """The investor, if signed in and with this scope.
 
         :raises NotAuthenticated, ScopeMissing: as they say.
         """
-        if self._investor_id is not None and self._is_check_due():
-            if not await sync_to_async(self._is_still_valid)():
-                self._investor_id = None
-            self._checked_at = time.monotonic()
         if self._investor_id is None:
             raise NotAuthenticated
         if scope not in self._scopes:
             raise api_keys.ScopeMissing(f"This API key lacks the scope {scope}.")
         return self._investor_id
 
-    def _is_check_due(self) -> bool:
-        return time.monotonic() - self._checked_at > RECHECK_SECONDS
+    async def _look_again(self) -> None:
+        """Take back what no longer holds, also from a socket that only listens."""
+        while True:
+            await asyncio.sleep(socket_guard.RECHECK_SECONDS)
+            who = (self._investor_id, self._key_id)
+            if who[0] is None:
+                continue
+            try:
+                standing = await sync_to_async(socket_guard.look_again)(
+                    self.scope, investor_id=who[0], key_id=who[1], country=self._country
+                )
+            except Exception:
+                # A watch that died of an outage would leave the socket unwatched for ever.
+                logger.exception("a socket could not be looked at again")
+                continue
+            if who == (self._investor_id, self._key_id):  # no other key came meanwhile
+                self._stand(standing)
 
-    def _is_still_valid(self) -> bool:
-        """Whether the key is not revoked, or the browser's session not over."""
-        if self._key_id is not None:
-            return ApiKey.objects.filter(key_id=self._key_id, is_active=True).exists()
-        session: Any = self.scope["session"]
-        user: Any = self.scope["user"]
-        user.refresh_from_db(fields=["is_active", "password"])
-        return bool(
-            user.is_active
-            and session.session_key
-            and session.exists(session.session_key)
-            and session.get("_auth_user_hash") == user.get_session_auth_hash()
-        )
+    def _stand(self, standing: socket_guard.Standing) -> None:
+        self._country = standing.country
+        self._offered.clear()
+        for channel, symbol in sorted(self._subscriptions):
+            if symbol and symbol not in standing.offered:
+                self._drop(channel, symbol)
+                self._refuse({"channel": channel, "listing": symbol}, NotFound())
+        if not standing.is_signed_in:
+            self._forget_own()
+            self._investor_id = None
+            self._refuse({}, NotAuthenticated())
+
+    def _forget_own(self) -> None:
+        for channel, symbol in list(self._subscriptions):
+            if not symbol:
+                self._drop(channel, symbol)
+
+    def _drop(self, channel: str, symbol: str) -> None:
+        self._subscriptions.discard((channel, symbol))
+        key: str | int = symbol or self._investor_id or 0
+        market_data.get_feed().unsubscribe(self._mailbox, channel, key)
 
     # Subscriptions.
 
     async def _subscribe(self, message: dict[str, Any]) -> None:
         channel = message.get("channel")
         if channel in PRIVATE_CHANNELS:
-            investor_id = await self._require("read")
+            investor_id = self._require("read")
             self._note(channel, "")
             feed = market_data.get_feed()
             return await feed.subscribe_own(self._mailbox, channel, investor_id)
@@ -270,9 +263,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         if channel in PUBLIC_CHANNELS and listing != "*":
             found = [each for each in found if each[1] == listing]
         for each in found:
-            self._subscriptions.discard(each)
-            key: str | int = each[1] or self._investor_id or 0
-            market_data.get_feed().unsubscribe(self._mailbox, channel, key)
+            self._drop(*each)
 
     async def _find_listing(self, message: dict[str, Any]) -> ListingView:
         """The listing named, as far as it is offered to this reader's country."""
@@ -284,7 +275,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
             find = sync_to_async(queries.get_listing)
             view = await find(symbol=symbol, country=self._country)
             # Bounded by the listings that exist: an unknown name has raised.
-            self._offered[symbol] = (time.monotonic() + RECHECK_SECONDS, view)
+            self._offered[symbol] = (time.monotonic() + socket_guard.RECHECK_SECONDS, view)
             self._views[view.symbol] = view
         return view
 
@@ -294,7 +285,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
     async def _start_command(self, message: dict[str, Any]) -> None:
         if len(self._commands) >= COMMANDS_IN_FLIGHT_MAX:
             raise TooManyMessages("Too many commands are waiting for their answers.")
-        investor_id = await self._require("trade")
+        investor_id = self._require("trade")
         work: Awaitable[OrderView]
         if message["type"] == "place_order":
             work = order_entry.place(await self._read_order(message, investor_id))
@@ -361,9 +352,19 @@ def _parse(text: str | None) -> dict[str, Any]:
         raise MalformedMessage("Send a JSON object.") from None
     if not isinstance(message, dict):
         raise MalformedMessage("Send a JSON object.")
+    if "\\u" in text and not _is_storable(message):
+        raise MalformedMessage("Text must not hold NUL or half of a surrogate pair.")
     if not isinstance(message.get("request_id", ""), (str, int)):
         raise MalformedMessage("request_id is a text or a number.")
     return message
+
+
+def _is_storable(message: dict[str, Any]) -> bool:
+    """Escapes can spell what neither the database nor an answer in UTF-8 can hold."""
+    try:
+        return b"\\u0000" not in json.dumps(message, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _parse_id(text: object) -> UUID:

@@ -13,8 +13,9 @@ from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 
 from accounts import api_keys
+from accounts.models import ApiKey
 from kernel import clock
-from trading import consumers, market_data, order_entry
+from trading import consumers, market_data, order_entry, socket_guard
 
 
 class Socket(ApplicationCommunicator):
@@ -257,8 +258,8 @@ async def test_another_sites_page_cannot_open_a_socket(venue: Any, valkey_url: s
 async def test_who_sends_too_fast_is_told_and_dropped(
     venue: Any, valkey_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "MESSAGES_AT_ONCE_MAX", 5)
-    monkeypatch.setattr(consumers, "MESSAGES_PER_SECOND", 0.001)
+    monkeypatch.setattr(socket_guard, "MESSAGES_AT_ONCE_MAX", 5)
+    monkeypatch.setattr(socket_guard, "MESSAGES_PER_SECOND", 0.001)
     connection = socket()
     await connection.connect()
     for _ in range(6):
@@ -307,4 +308,76 @@ async def test_a_listing_not_offered_in_a_country_does_not_exist_there(
     answer = await ask(connection, type="subscribe", channel="book", listing="AAPLxUSDC")
 
     assert answer["code"] == "not_found"
+    await connection.disconnect()
+
+
+async def test_a_socket_that_only_listens_hears_nothing_more_once_its_key_is_revoked(
+    venue: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_guard, "RECHECK_SECONDS", 0.1)
+    alice = await sync_to_async(venue.investor)("Alice", usd=1_000)
+    connection = socket()
+    await connection.connect()
+    await log_in(connection, alice, "read")
+    await ask(connection, type="subscribe", channel="orders")
+    key = await sync_to_async(lambda: ApiKey.objects.get(investor_id=alice).key_id)()
+
+    await sync_to_async(api_keys.revoke)(investor_id=alice, key_id=key, now=clock.now())
+
+    assert (await connection.receive_json_from())["code"] == "not_authenticated"
+    await order_entry.place(venue.order(alice, "buy", quantity=1, price=100))
+    assert (await ask(connection, type="ping"))["type"] == "pong"
+    answer = await ask(connection, type="subscribe", channel="orders")
+    assert answer["code"] == "not_authenticated"
+    await connection.disconnect()
+
+
+async def test_a_socket_hears_no_more_of_a_listing_that_is_taken_out_of_its_country(
+    venue: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket_guard, "RECHECK_SECONDS", 0.1)
+    marie = await sync_to_async(venue.investor)("Marie", country="FR")
+    bob = await sync_to_async(venue.investor)("Bob", usd=1_000)
+    connection = socket()
+    await connection.connect()
+    await log_in(connection, marie, "read")
+    await ask(connection, type="subscribe", channel="book", listing="AAPLxUSDC")
+
+    await sync_to_async(venue.listing.blocks.create)(country="FR")
+
+    told = await connection.receive_json_from()
+    assert (told["code"], told["channel"], told["listing"]) == ("not_found", "book", "AAPLxUSDC")
+    await order_entry.place(venue.order(bob, "buy", quantity=1, price=100))
+    assert (await ask(connection, type="ping"))["type"] == "pong"
+    await connection.disconnect()
+
+
+async def test_a_second_key_on_a_socket_ends_the_feeds_of_the_first(
+    venue: Any, engine: Any
+) -> None:
+    alice = await sync_to_async(venue.investor)("Alice", usd=1_000)
+    bob = await sync_to_async(venue.investor)("Bob", usd=1_000)
+    connection = socket()
+    await connection.connect()
+    await log_in(connection, alice, "read")
+    await ask(connection, type="subscribe", channel="orders")
+
+    await log_in(connection, bob, "read")
+    await order_entry.place(venue.order(alice, "buy", quantity=1, price=100))
+
+    assert (await ask(connection, type="ping"))["type"] == "pong"
+    await connection.disconnect()
+
+
+@pytest.mark.parametrize("text", ["\\u0000", "\\ud800"])
+async def test_text_that_nothing_can_hold_is_malformed(
+    venue: Any, valkey_url: str, text: str
+) -> None:
+    connection = socket()
+    await connection.connect()
+    for field in ("listing", "request_id", "channel"):
+        raw = {"type": "subscribe", "channel": "book", "listing": "AAPLxUSDC", field: "TEXT"}
+        await connection.send_text(json.dumps(raw).replace("TEXT", text))
+
+        assert (await connection.receive_json_from())["code"] == "malformed_message"
     await connection.disconnect()

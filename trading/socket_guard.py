@@ -1,0 +1,77 @@
+"""What a socket may do, and until when: its rate, its session or key, its country."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from accounts import api_keys
+from accounts.models import User
+from kernel import clock
+from kernel.refusals import Refusal
+from trading import queries
+from trading.offering import country_of
+
+MESSAGES_PER_SECOND = 200.0
+MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
+# How long a socket may go on after its session or key has ended, or a listing is no
+# longer offered to its reader.
+RECHECK_SECONDS = 10.0
+
+
+class TooManyMessages(Refusal):
+    """You send faster than is allowed. Slow down."""
+
+    code = "too_many_messages"
+    http_status = 429
+
+
+class Allowance:
+    """A bucket of messages that refills with time."""
+
+    def __init__(self) -> None:
+        self._left = float(MESSAGES_AT_ONCE_MAX)
+        self._seen = time.monotonic()
+
+    def take(self) -> None:
+        """:raises TooManyMessages: the bucket is empty."""
+        at = time.monotonic()
+        self._left += (at - self._seen) * MESSAGES_PER_SECOND
+        self._left, self._seen = min(self._left, MESSAGES_AT_ONCE_MAX), at
+        if self._left < 1:
+            raise TooManyMessages
+        self._left -= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds now: whether they are still signed in, and what is offered to them."""
+
+    is_signed_in: bool
+    country: str | None
+    offered: frozenset[str]
+
+
+def look_again(
+    scope: dict[str, Any], *, investor_id: int, key_id: str | None, country: str | None
+) -> Standing:
+    """Read anew how somebody stands who was let in by a key, or by the browser's session."""
+    if key_id is not None:
+        is_signed_in = api_keys.list_usable(key_id).exists()
+    else:
+        is_signed_in = is_session_alive(scope)
+    if is_signed_in:
+        country = country_of(investor_id=investor_id)
+    listings = queries.list_listings(country=country, now=clock.now())
+    return Standing(is_signed_in, country, frozenset(each.symbol for each in listings))
+
+
+def is_session_alive(scope: dict[str, Any]) -> bool:
+    """Whether the browser's session is not over: no sign-out, no new password, login open."""
+    session, user = scope["session"], User.objects.filter(pk=scope["user"].pk).first()
+    return bool(
+        user is not None
+        and user.is_active
+        and session.session_key
+        and session.exists(session.session_key)
+        and session.get("_auth_user_hash") == user.get_session_auth_hash()
+    )
