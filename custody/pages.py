@@ -109,6 +109,7 @@ DEPOSIT_WORDS = {
     "credited": ("Credited", "good"),
     "vanished": ("Dropped by the chain before it was final", "bad"),
     "quarantined": ("Held for a check by staff", "wait"),
+    "returned": ("Sent back to where it came from", "bad"),
 }
 
 
@@ -143,7 +144,7 @@ def _redemption_line(redemption: Redemption) -> Movement:
     return Movement(
         title="Redemption",
         asset=redemption.asset,
-        units=-redemption.units if redemption.state != "refused" else 0,
+        units=-(redemption.sold_units or redemption.units) if redemption.state != "refused" else 0,
         state=redemption.get_state_display(),
         tone=tone,
         at=redemption.paid_at or redemption.refused_at or redemption.requested_at,

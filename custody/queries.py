@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from custody.gateways.chain import ACCOUNTS_MAX, ChainError, SolanaChain
 from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Shares
@@ -277,7 +278,10 @@ def _burning(token: Asset) -> tuple[int, int]:
         ),
         asset=token,
     )
-    sums = sold.aggregate(tokens=Sum("units"), shares=Sum("share_units"))
+    sums = sold.aggregate(
+        tokens=Sum(Coalesce("sold_units", "units")),
+        shares=Sum(Coalesce("order__filled_units", "share_units")),
+    )
     return int(sums["tokens"] or 0), int(sums["shares"] or 0)
 
 

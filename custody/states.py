@@ -15,6 +15,7 @@ class DepositState(StrEnum):
     CREDITED = "credited"  # final on the chain and booked, once
     VANISHED = "vanished"  # its block was abandoned before finality
     QUARANTINED = "quarantined"  # final, but staff must decide whose it is
+    RETURNED = "returned"  # sent back out of our wallet, as two officers confirmed
 
 
 class ChainTransactionState(StrEnum):
@@ -31,7 +32,7 @@ class ChainTransactionState(StrEnum):
 class CustodianOrderState(StrEnum):
     NEW = "new"  # to be sent; may already be there under its client_order_id
     SUBMITTED = "submitted"
-    FILLED = "filled"  # traded and booked unsettled
+    FILLED = "filled"  # traded, whole or what there was of it, and booked unsettled
     SETTLED = "settled"
     REJECTED = "rejected"
 
@@ -46,7 +47,7 @@ class MintState(StrEnum):
     MINTING = "minting"
     MINTED = "minted"
     REJECTED = "rejected"  # the second officer said no
-    FAILED = "failed"  # the custodian rejected the order
+    FAILED = "failed"  # the custodian rejected the order or filled only a part of it
 
 
 class RedemptionState(StrEnum):
@@ -65,8 +66,9 @@ DEPOSIT_MOVES: Mapping[DepositState, frozenset[DepositState]] = {
     ),
     # A dropped transaction may land again in another block.
     DepositState.VANISHED: frozenset({DepositState.SEEN}),
-    DepositState.QUARANTINED: frozenset({DepositState.CREDITED}),
+    DepositState.QUARANTINED: frozenset({DepositState.CREDITED, DepositState.RETURNED}),
     DepositState.CREDITED: frozenset(),
+    DepositState.RETURNED: frozenset(),
 }
 
 CHAIN_TRANSACTION_MOVES: Mapping[ChainTransactionState, frozenset[ChainTransactionState]] = {

@@ -24,11 +24,14 @@ PARTY = "custodian"
 TIMEOUT_SECONDS = 10.0
 SHARE_DECIMALS = 9
 USD_DECIMALS = 6
+PRICE_DECIMALS = 12
 NEW_YORK = ZoneInfo("America/New_York")
 # Trades older than this have settled in every calendar (T+1 over long holidays).
 SETTLEMENT_DAYS_MAX = 10
 ENDED_UNFILLED = frozenset({"rejected", "canceled", "expired", "suspended", "stopped"})
 DUPLICATE_CLIENT_ORDER_ID = 40010001
+NOT_AUTHORIZED = 40110000
+SAY_NOTHING = frozenset({401, 407, 408, 425, 429})
 
 
 class CustodianRefused(Refusal):
@@ -44,8 +47,9 @@ class Order:
     custodian_id: str
     status: str
     filled_units: int
-    price_micros: int | None
+    price_e12: int | None  # an average of several fills has more than six decimals
     filled_at: datetime | None
+    ended_at: datetime | None
     reason: str
 
     @property
@@ -56,12 +60,19 @@ class Order:
     def has_ended_unfilled(self) -> bool:
         return self.status in ENDED_UNFILLED
 
+    @property
+    def price_micros(self) -> int | None:
+        """Micro-dollars a share, to show; cash is counted from the whole price."""
+        if self.price_e12 is None:
+            return None
+        return self.price_e12 // 10 ** (PRICE_DECIMALS - USD_DECIMALS)
+
     def cash_micros(self, side: str) -> int:
         """Cost of a buy rounded up, proceeds of a sale rounded down."""
-        assert self.price_micros is not None
-        product = self.filled_units * self.price_micros
+        assert self.price_e12 is not None
+        product = self.filled_units * self.price_e12
         divide = ceil_div if side == "buy" else floor_div
-        return divide(product, 10**SHARE_DECIMALS)
+        return divide(product, 10 ** (SHARE_DECIMALS + PRICE_DECIMALS - USD_DECIMALS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,20 +264,26 @@ class AlpacaCustodian:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
             raise GatewayUnavailable(PARTY, f"{path}: {error!r}") from error
-        # Too many requests and its own faults say nothing of the order.
-        if response.status_code == 429 or response.status_code >= 500:
+        # Its own faults, too many requests and keys it does not take say nothing of an order.
+        if response.status_code in SAY_NOTHING or response.status_code >= 500:
             raise GatewayUnavailable(PARTY, f"{path}: HTTP {response.status_code}")
+        if response.status_code == 403 and _code(response) == NOT_AUTHORIZED:
+            raise GatewayUnavailable(PARTY, f"{path}: our keys are not authorized")
         return response
 
 
 def _order(body: dict[str, Any]) -> Order:
-    price, filled_at = body["filled_avg_price"], body["filled_at"]
+    price = body["filled_avg_price"]
+    ends = (body.get(name) for name in ("filled_at", "canceled_at", "expired_at", "failed_at"))
+    ended_at = next((text for text in ends if text), None)
+    filled_at = body["filled_at"]
     return Order(
         custodian_id=str(body["id"]),
         status=str(body["status"]),
         filled_units=_units(body["filled_qty"], SHARE_DECIMALS),
-        price_micros=None if price is None else _units(price, USD_DECIMALS),
+        price_e12=None if price is None else _units(price, PRICE_DECIMALS),
         filled_at=None if filled_at is None else _instant(filled_at),
+        ended_at=None if ended_at is None else _instant(ended_at),
         reason=str(body.get("reject_reason") or body["status"]),
     )
 

@@ -62,6 +62,7 @@ class Deposit(models.Model):
         CREDITED = DepositState.CREDITED
         VANISHED = DepositState.VANISHED
         QUARANTINED = DepositState.QUARANTINED
+        RETURNED = DepositState.RETURNED
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     address = models.ForeignKey(DepositAddress, on_delete=models.PROTECT, related_name="deposits")
@@ -78,8 +79,12 @@ class Deposit(models.Model):
     transfer = models.ForeignKey(
         "custody.PoolTransfer", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # The final transaction that took a quarantined one back out of our wallet.
+    return_signature = models.CharField(max_length=88, blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it does not go on.")
     seen_at = models.DateTimeField()
     credited_at = models.DateTimeField(null=True, blank=True)
+    returned_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -97,6 +102,17 @@ class Deposit(models.Model):
                 condition=Q(state="credited", entry_id__isnull=False, credited_at__isnull=False)
                 | (~Q(state="credited") & Q(entry_id__isnull=True)),
                 name="credited_deposits_are_booked",
+            ),
+            models.CheckConstraint(
+                condition=(Q(state="returned", returned_at__isnull=False) & ~Q(return_signature=""))
+                | (~Q(state="returned") & Q(return_signature="", returned_at__isnull=True)),
+                name="returned_deposits_say_how",
+            ),
+            # One transaction cannot have returned two of them.
+            models.UniqueConstraint(
+                fields=["return_signature"],
+                condition=~Q(return_signature=""),
+                name="a_return_is_of_one_deposit",
             ),
         ]
         indexes = [

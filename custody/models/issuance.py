@@ -36,11 +36,14 @@ class CustodianOrder(models.Model):
     units = models.BigIntegerField(help_text="Shares, 9 decimals.")
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
     custodian_order_id = models.CharField(max_length=64, blank=True)
+    # Fewer than `units` when the order ended before it was whole.
+    filled_units = models.BigIntegerField(null=True, blank=True, help_text="Shares traded.")
     cash_micros = models.BigIntegerField(null=True, blank=True, help_text="USD paid or received.")
     price_micros = models.BigIntegerField(null=True, blank=True, help_text="USD per share.")
     settlement_date = models.DateField(null=True, blank=True)
     settles_at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it does not go on.")
     requested_at = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True, blank=True)
     filled_at = models.DateTimeField(null=True, blank=True)
@@ -57,6 +60,8 @@ class CustodianOrder(models.Model):
             models.CheckConstraint(
                 condition=~Q(state__in=["filled", "settled"])
                 | Q(
+                    filled_units__gt=0,
+                    filled_units__lte=F("units"),
                     cash_micros__gte=0,
                     price_micros__gt=0,
                     settles_at__isnull=False,
@@ -102,6 +107,7 @@ class MintRequest(models.Model):
     held_units = models.BigIntegerField(default=0)
     state = models.CharField(max_length=20, choices=State, default=State.REQUESTED)
     failure = models.TextField(blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it does not go on.")
     order = models.OneToOneField(
         CustodianOrder, on_delete=models.PROTECT, null=True, blank=True, related_name="mint"
     )

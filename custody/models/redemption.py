@@ -33,12 +33,14 @@ class Redemption(models.Model):
     asset = models.ForeignKey("custody.Asset", on_delete=models.PROTECT, related_name="+")
     share_asset = models.ForeignKey("custody.Asset", on_delete=models.PROTECT, related_name="+")
     units = models.BigIntegerField(help_text="Tokens, 8 decimals.")
-    # Fixed when the units are held: the multiplier of that moment, floored.
+    # Fixed when the units are held: the multiplier of that moment, floored. Until then
+    # that of the request.
     share_units = models.BigIntegerField(help_text="Shares to sell, 9 decimals.")
     idempotency_key = models.CharField(max_length=80)
     body_hash = models.BinaryField()
     state = models.CharField(max_length=12, choices=State, default=State.REQUESTED)
     reason = models.CharField(max_length=200, blank=True)
+    problem = models.CharField(max_length=200, blank=True, help_text="Why it does not go on.")
     transfer_out = models.OneToOneField(
         "custody.PoolTransfer", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -59,6 +61,8 @@ class Redemption(models.Model):
     transfer_in = models.OneToOneField(
         "custody.PoolTransfer", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # Tokens whose shares were sold: all of them, or pro rata when the sale ended in part.
+    sold_units = models.BigIntegerField(null=True, blank=True, help_text="Tokens, 8 decimals.")
     fee_e6 = models.IntegerField(help_text="Parts per million of the cash, as agreed at request.")
     gross_units = models.BigIntegerField(null=True, blank=True, help_text="USDC, 6 decimals.")
     fee_units = models.BigIntegerField(null=True, blank=True, help_text="USDC, 6 decimals.")
@@ -97,6 +101,11 @@ class Redemption(models.Model):
                     gross_units=F("paid_units") + F("fee_units"),
                 ),
                 name="paid_redemptions_add_up",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["sold", "burned", "paid"])
+                | Q(sold_units__gt=0, sold_units__lte=F("units")),
+                name="sold_redemptions_say_how_much",
             ),
         ]
         indexes = [

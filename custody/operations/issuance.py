@@ -6,7 +6,6 @@ settlement until the mint is booked, so no other mint can count them too.
 See docs/custody.md for the stages and docs/ledger.md for the postings.
 """
 
-import logging
 from datetime import datetime
 from uuid import UUID
 
@@ -17,13 +16,14 @@ from accounts import approvals
 from accounts.models import Proposal, User
 from custody import ledger
 from custody.gateways import token2022
-from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import Purpose
 from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
 from custody.operations.chain import GONE, Intent, sign_once
 from custody.operations.shares import get_share_asset, order_shares
+from custody.operations.sweeping import in_order, sweep_rows
 from custody.operations.tokens import inventory_account, open_token
 from custody.states import (
     MINT_MOVES,
@@ -32,15 +32,11 @@ from custody.states import (
     MintState,
     advance,
 )
-from kernel.gateways import GatewayUnavailable
 from kernel.money import ceil_div
 from kernel.refusals import Forbidden, NotFound, Refusal
 
-logger = logging.getLogger(__name__)
-
 PROPOSAL_KIND = "mint"
 ONE_E18 = 10**18
-SWEEP_BATCH_MAX = 200
 ENDED = [MintState.MINTED, MintState.REJECTED, MintState.FAILED]
 
 
@@ -145,17 +141,14 @@ def reject_mint(
 
 
 def sweep_mints(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> int:
-    """Take every open mint one step on, where it can go; how many moved."""
+    """Take every open mint one step on, where it can go; how many moved.
+
+    :raises GatewayUnavailable: the node does not answer; nothing is lost.
+    """
     rows = MintRequest.objects.exclude(state__in=ENDED).select_related(
         "asset", "order", "chain_transaction", "proposal", "started_by"
     )
-    moved = 0
-    for mint in rows.order_by("requested_at")[:SWEEP_BATCH_MAX]:
-        try:
-            moved += _step(mint, chain, keys, now)
-        except (GatewayUnavailable, ChainError, Refusal) as failure:
-            logger.warning("mint %s stays %s: %s", mint.id, mint.state, failure)
-    return moved
+    return sweep_rows(in_order(rows, "requested_at"), lambda mint: _step(mint, chain, keys, now))
 
 
 # --- steps ----------------------------------------------------------------------
@@ -181,8 +174,13 @@ def _follow_order(mint: MintRequest, now: datetime) -> bool:
     assert order is not None
     if order.state == CustodianOrderState.REJECTED:
         return _move(mint, MintState.FAILED, failure=order.reason, ended_at=now)
-    is_filled = order.state in (CustodianOrderState.FILLED, CustodianOrderState.SETTLED)
-    return is_filled and _move(mint, MintState.SHARES_BOUGHT, shares_bought_at=order.filled_at)
+    if order.state not in (CustodianOrderState.FILLED, CustodianOrderState.SETTLED):
+        return False
+    assert order.filled_units is not None
+    if order.filled_units < mint.share_units:
+        # What was bought settles all the same, and is then free for another mint.
+        return _move(mint, MintState.FAILED, failure=f"The purchase {order.reason}.", ended_at=now)
+    return _move(mint, MintState.SHARES_BOUGHT, shares_bought_at=order.filled_at)
 
 
 def _follow_settlement(mint: MintRequest, now: datetime) -> bool:

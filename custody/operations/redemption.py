@@ -117,16 +117,16 @@ def _check(investor_id: int, asset_id: int, units: int) -> tuple[Asset, Asset, i
         raise NotRedeemable
     if units < REDEMPTION_UNITS_MIN:
         raise RedemptionTooSmall
-    _check_may_sell(investor_id)
+    check_may_sell(investor_id)
     open_rows = Redemption.objects.filter(investor_id=investor_id).exclude(state__in=ENDED)
     if open_rows.count() >= OPEN_REDEMPTIONS_PER_INVESTOR_MAX:
         raise TooManyOpenRedemptions
     share = get_share_asset(token)
-    return token, share, _shares_of(token, share, units)
+    return token, share, shares_of(token, share, units)
 
 
-def _check_may_sell(investor_id: int) -> None:
-    """A blocked investor may still leave; a frozen one may not."""
+def check_may_sell(investor_id: int) -> None:
+    """A blocked investor may still leave; a frozen one may not. :raises Forbidden: as it says."""
     newest = (
         EligibilitySnapshot.objects.filter(investor_id=investor_id).order_by("-version").first()
     )
@@ -134,7 +134,7 @@ def _check_may_sell(investor_id: int) -> None:
         raise Forbidden("You may not redeem now.")
 
 
-def _shares_of(token: Asset, share: Asset, units: int) -> int:
+def shares_of(token: Asset, share: Asset, units: int) -> int:
     """Shares that leave with the tokens, rounded down: what remains backs the rest."""
     scaled = units * int(token.multiplier_e18) * 10**share.decimals
     return floor_div(scaled, ONE_E18 * 10**token.decimals)

@@ -1,11 +1,11 @@
 """Carrying redemptions out: escrow, sale, burn, payment.
 
 Each stage is a row's state; a sweep takes it one step on, once, whoever runs it.
-A refused sale gives the units back; after the sale nothing is given back, only
-paid. See docs/redemption.md for the clock and the postings.
+A refused sale gives the units back; one that ended in part gives back pro rata
+what was not sold, and the rest is burned and paid. See docs/redemption.md for
+the clock and the postings.
 """
 
-import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -13,14 +13,16 @@ from solders.pubkey import Pubkey
 
 from custody import ledger, pool_transfers
 from custody.gateways import token2022
-from custody.gateways.chain import ChainError, SolanaChain
+from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, ChainTransaction, CustodianOrder, PoolTransfer, Redemption
 from custody.models.pool_transfers import PoolTransferState
 from custody.operations.chain import GONE, Intent, sign_once
+from custody.operations.redemption import check_may_sell, shares_of
 from custody.operations.shares import order_shares
+from custody.operations.sweeping import in_order, sweep_rows
 from custody.operations.tokens import inventory_account
 from custody.operations.treasury import TRADING_POOL
 from custody.states import (
@@ -30,29 +32,22 @@ from custody.states import (
     RedemptionState,
     advance,
 )
-from kernel.gateways import GatewayUnavailable
-from kernel.money import ceil_div
-from kernel.refusals import Refusal
-
-logger = logging.getLogger(__name__)
+from kernel.money import ceil_div, format_units
+from kernel.refusals import Forbidden
 
 MILLION = 1_000_000
-SWEEP_BATCH_MAX = 500
 ENDED = [RedemptionState.PAID, RedemptionState.REFUSED]
 
 
 def sweep_redemptions(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> int:
-    """Take every open redemption one step on, where it can go; how many moved."""
+    """Take every open redemption one step on, where it can go; how many moved.
+
+    :raises GatewayUnavailable: the node does not answer; nothing is lost.
+    """
     rows = Redemption.objects.exclude(state__in=ENDED).select_related(
         "asset", "share_asset", "order", "transfer_out", "chain_transaction"
     )
-    moved = 0
-    for row in rows.order_by("requested_at")[:SWEEP_BATCH_MAX]:
-        try:
-            moved += _step(row, chain, keys, now)
-        except (GatewayUnavailable, ChainError, Refusal) as failure:
-            logger.warning("redemption %s stays %s: %s", row.id, row.state, failure)
-    return moved
+    return sweep_rows(in_order(rows, "requested_at"), lambda row: _step(row, chain, keys, now))
 
 
 def _step(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
@@ -74,12 +69,30 @@ def _follow_transfer(row: Redemption, now: datetime) -> bool:
     if transfer.state == PoolTransferState.REFUSED:
         reason = transfer.reason or "fewer units were available"
         return _move(row, RedemptionState.REFUSED, reason=reason, refused_at=now)
-    return transfer.swept_at is not None and _escrow(row, transfer, now)
+    if transfer.swept_at is None:
+        return False
+    try:
+        check_may_sell(row.investor_id)  # she may have been frozen since she asked
+    except Forbidden as refusal:
+        return _send_back(row, refusal.message, now)
+    return _escrow(row, now)
 
 
 @transaction.atomic
-def _escrow(row: Redemption, transfer: PoolTransfer, now: datetime) -> bool:
+def _send_back(row: Redemption, reason: str, now: datetime) -> bool:
+    """The units are in main and stay hers: back into trading."""
+    moved = _move(row, RedemptionState.REFUSED, reason=reason[:200], refused_at=now)
+    if moved:
+        _into_trading(row, row.asset_id, row.units, "back", now)
+    return moved
+
+
+@transaction.atomic
+def _escrow(row: Redemption, now: datetime) -> bool:
     """Into escrow, and the sale ordered, in one transaction: no price lies between."""
+    # The multiplier may have changed since the request; it cannot until this commits.
+    token = Asset.objects.select_for_update(no_key=True).get(id=row.asset_id)
+    share_units = shares_of(token, row.share_asset, row.units)
     lines = (
         Line(_owned(row, Purpose.MAIN), -row.units),
         Line(_owned(row, Purpose.REDEMPTION), row.units),
@@ -87,8 +100,8 @@ def _escrow(row: Redemption, transfer: PoolTransfer, now: datetime) -> bool:
     entry = Entry("redemption held", f"redemption_held:{row.id}", str(row.id), lines)
     ledger.post([entry], now)
     sell = CustodianOrder.Side.SELL
-    order = order_shares(asset_id=row.share_asset_id, side=sell, units=row.share_units, now=now)
-    moved = _move(row, RedemptionState.HELD, held_at=now, order=order)
+    order = order_shares(asset_id=row.share_asset_id, side=sell, units=share_units, now=now)
+    moved = _move(row, RedemptionState.HELD, held_at=now, order=order, share_units=share_units)
     if not moved:
         transaction.set_rollback(True)  # another worker was first
     return moved
@@ -102,19 +115,40 @@ def _follow_order(row: Redemption, now: datetime) -> bool:
     if row.state == RedemptionState.HELD and order.submitted_at is not None:
         return _move(row, RedemptionState.SUBMITTED, submitted_at=order.submitted_at)
     if order.state in (CustodianOrderState.FILLED, CustodianOrderState.SETTLED):
-        # One USDC pays one dollar: both count six decimals.
-        assert order.cash_micros is not None
-        gross = order.cash_micros
-        fee = min(ceil_div(gross * row.fee_e6, MILLION), gross)
-        return _move(
-            row,
-            RedemptionState.SOLD,
-            sold_at=order.filled_at,
-            gross_units=gross,
-            fee_units=fee,
-            paid_units=gross - fee,
-        )
+        return _sell(row, order, now)
     return False
+
+
+@transaction.atomic
+def _sell(row: Redemption, order: CustodianOrder, now: datetime) -> bool:
+    """The price is known; what was not sold returns to trading at once."""
+    assert order.cash_micros is not None
+    assert order.filled_units is not None
+    # Tokens taken are rounded up, so that the shares left cover the tokens left.
+    sold = ceil_div(row.units * order.filled_units, row.share_units)
+    # One USDC pays one dollar: both count six decimals.
+    gross = order.cash_micros
+    fee = min(ceil_div(gross * row.fee_e6, MILLION), gross)
+    rest = row.units - sold
+    moved = _move(
+        row,
+        RedemptionState.SOLD,
+        sold_at=order.filled_at,
+        sold_units=sold,
+        gross_units=gross,
+        fee_units=fee,
+        paid_units=gross - fee,
+        reason=_part_in_words(row, rest) if rest else "",
+    )
+    if moved and rest:
+        _release(row, rest, "redemption rest", now)
+        _into_trading(row, row.asset_id, rest, "rest", now)
+    return moved
+
+
+def _part_in_words(row: Redemption, rest: int) -> str:
+    back = format_units(rest, row.asset.decimals)
+    return f"The sale ended in part: {back} {row.asset.code} went back to trading."
 
 
 @transaction.atomic
@@ -122,14 +156,18 @@ def _give_back(row: Redemption, reason: str, now: datetime) -> bool:
     """The custodian did not sell: the units return to trading, nothing is burned."""
     moved = _move(row, RedemptionState.REFUSED, reason=reason[:200], refused_at=now)
     if moved:
-        lines = (
-            Line(_owned(row, Purpose.REDEMPTION), -row.units),
-            Line(_owned(row, Purpose.MAIN), row.units),
-        )
-        entry = Entry("redemption refused", f"redemption_refused:{row.id}", str(row.id), lines)
-        ledger.post([entry], now)
-        _into_trading(row, row.asset_id, row.units, now)
+        _release(row, row.units, "redemption refused", now)
+        _into_trading(row, row.asset_id, row.units, "back", now)
     return moved
+
+
+def _release(row: Redemption, units: int, kind: str, now: datetime) -> None:
+    lines = (
+        Line(_owned(row, Purpose.REDEMPTION), -units),
+        Line(_owned(row, Purpose.MAIN), units),
+    )
+    key = f"{kind.replace(' ', '_')}:{row.id}"
+    ledger.post([Entry(kind, key, str(row.id), lines)], now)
 
 
 def _burn(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
@@ -153,11 +191,12 @@ def _book_burn(row: Redemption, now: datetime) -> bool:
 
 
 def _burn_entry(row: Redemption) -> Entry:
+    tokens, shares = _sold(row)
     lines = (
-        Line(_owned(row, Purpose.REDEMPTION), -row.units),
-        Line(_house(row.asset_id, Purpose.CHAIN), row.units),
-        Line(_house(row.share_asset_id, Purpose.SHARES_BACKING), -row.share_units),
-        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), row.share_units),
+        Line(_owned(row, Purpose.REDEMPTION), -tokens),
+        Line(_house(row.asset_id, Purpose.CHAIN), tokens),
+        Line(_house(row.share_asset_id, Purpose.SHARES_BACKING), -shares),
+        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), shares),
     )
     return Entry("burn", f"burn:{row.id}", str(row.id), lines)
 
@@ -165,9 +204,10 @@ def _burn_entry(row: Redemption) -> Entry:
 def _sale_entry(row: Redemption) -> Entry:
     assert row.gross_units is not None
     usd = Asset.objects.get(kind=AssetKind.FIAT)
+    _, shares = _sold(row)
     lines = [
-        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), -row.share_units),
-        Line(_house(row.share_asset_id, Purpose.CUSTODIAN_SETTLED), row.share_units),
+        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), -shares),
+        Line(_house(row.share_asset_id, Purpose.CUSTODIAN_SETTLED), shares),
     ]
     if row.gross_units:
         lines += [
@@ -200,21 +240,24 @@ def _pay(row: Redemption, now: datetime) -> bool:
     )
     if entry.lines:
         ledger.post([entry], now)
-    transfer = _into_trading(row, usdc.pk, row.paid_units, now) if row.paid_units else None
+    paid = row.paid_units
+    transfer = _into_trading(row, usdc.pk, paid, "back", now) if paid else None
     moved = _move(row, RedemptionState.PAID, paid_at=now, transfer_in=transfer)
     if not moved:
         transaction.set_rollback(True)  # another worker pays it
     return moved
 
 
-def _into_trading(row: Redemption, asset_id: int, units: int, now: datetime) -> PoolTransfer:
+def _into_trading(
+    row: Redemption, asset_id: int, units: int, what: str, now: datetime
+) -> PoolTransfer:
     return pool_transfers.request_in(
         investor_id=row.investor_id,
         asset_id=asset_id,
         pool=row.transfer_out.pool if row.transfer_out else TRADING_POOL,
         units=units,
         purpose="redemption",
-        key=f"redemption_back:{row.id}",
+        key=f"redemption_{what}:{row.id}",
         now=now,
         reference=str(row.id),
     )
@@ -226,7 +269,7 @@ def _intent(row: Redemption, keys: ChainKeys) -> Intent:
         Pubkey.from_string(asset.mint_address),
         inventory_account(asset, keys),
         keys.hot_wallet.pubkey(),
-        row.units,
+        _sold(row)[0],
         asset.decimals,
     )
     return Intent(
@@ -235,6 +278,14 @@ def _intent(row: Redemption, keys: ChainKeys) -> Intent:
         instructions=[instruction],
         signers=[keys.payer, keys.hot_wallet],
     )
+
+
+def _sold(row: Redemption) -> tuple[int, int]:
+    """(tokens, shares) that the sale took."""
+    assert row.sold_units is not None
+    assert row.order is not None
+    assert row.order.filled_units is not None
+    return row.sold_units, row.order.filled_units
 
 
 def _owned(row: Redemption, purpose: Purpose) -> int:

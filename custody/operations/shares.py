@@ -1,14 +1,16 @@
 """Shares at the custodian: buying, selling, settling, each booked once.
 
 An order is a row first; the sweep sends it under its own id, asks what became
-of it, and books fill and settlement. Two states never touch the ledger twice:
-the journal's keys are the order's.
+of it, and books fill and settlement. An order that ended before it was whole is
+filled with what there was of it (`filled_units`); who asked for it decides what
+follows. Two states never touch the ledger twice: the journal's keys are the
+order's.
 """
 
-import logging
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from custody import ledger
 from custody.gateways.custodian import (
@@ -21,14 +23,12 @@ from custody.gateways.custodian import (
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, CustodianOrder
+from custody.operations.sweeping import in_order, sweep_rows
 from custody.states import CUSTODIAN_ORDER_MOVES, CustodianOrderState, advance
 from kernel.gateways import GatewayUnavailable
 from kernel.refusals import Refusal
 
-logger = logging.getLogger(__name__)
-
-SWEEP_BATCH_MAX = 500
-OPEN = [CustodianOrderState.NEW, CustodianOrderState.SUBMITTED, CustodianOrderState.FILLED]
+ASKED_ABOUT = [CustodianOrderState.NEW, CustodianOrderState.SUBMITTED]
 
 
 class NoShareAsset(Refusal):
@@ -55,15 +55,16 @@ def order_shares(*, asset_id: int, side: str, units: int, now: datetime) -> Cust
 
 
 def sweep_orders(*, custodian: AlpacaCustodian, now: datetime) -> int:
-    """Send, ask, book; how many orders moved. One that fails does not stop the others."""
-    rows = CustodianOrder.objects.filter(state__in=OPEN).select_related("asset__instrument")
-    moved = 0
-    for row in rows.order_by("requested_at")[:SWEEP_BATCH_MAX]:
-        try:
-            moved += _step(row, custodian, now)
-        except GatewayUnavailable as failure:
-            logger.warning("order %s: %s", row.id, failure)
-    return moved
+    """Send, ask, book; how many orders moved. One that fails does not stop the others.
+
+    :raises GatewayUnavailable: the custodian does not answer; nothing is lost.
+    """
+    due = Q(state=CustodianOrderState.FILLED, settles_at__lte=now)
+    rows = CustodianOrder.objects.filter(Q(state__in=ASKED_ABOUT) | due)
+    return sweep_rows(
+        in_order(rows.select_related("asset__instrument"), "requested_at"),
+        lambda row: _step(row, custodian, now),
+    )
 
 
 def _step(row: CustodianOrder, custodian: AlpacaCustodian, now: datetime) -> bool:
@@ -71,8 +72,7 @@ def _step(row: CustodianOrder, custodian: AlpacaCustodian, now: datetime) -> boo
         return _submit(row, custodian, now)
     if row.state == CustodianOrderState.SUBMITTED:
         return _ask(row, custodian, now)
-    assert row.settles_at is not None
-    return row.settles_at <= now and _settle(row, now)
+    return _settle(row, now)
 
 
 def _submit(row: CustodianOrder, custodian: AlpacaCustodian, now: datetime) -> bool:
@@ -98,25 +98,29 @@ def _ask(row: CustodianOrder, custodian: AlpacaCustodian, now: datetime) -> bool
     order = custodian.find(client_order_id=row.id)
     if order is None:
         raise GatewayUnavailable(PARTY, f"does not know {row.id}, which it took")
-    if order.is_filled:
-        assert order.filled_at is not None
-        return _fill(row, order, custodian.settlement_of(order.filled_at), now)
+    if order.filled_units > row.units:
+        raise CustodianRefused(f"The custodian filled {order.filled_units} of {row.units}.")
     if order.has_ended_unfilled and order.filled_units == 0:
         return _move(row, CustodianOrderState.REJECTED, reason=order.reason)
-    if order.has_ended_unfilled:
-        # Staff decide: the reserves show the shares as a break until then.
-        logger.error("order %s ended %s, filled in part", row.id, order.status)
+    if order.is_filled or order.has_ended_unfilled:
+        traded_at = order.filled_at or order.ended_at
+        if traded_at is None:
+            raise GatewayUnavailable(PARTY, f"does not say when it filled {row.id}")
+        return _fill(row, order, traded_at, custodian.settlement_of(traded_at), now)
     return False
 
 
 @transaction.atomic
-def _fill(row: CustodianOrder, order: Order, settlement: Settlement, now: datetime) -> bool:
-    assert order.filled_units == row.units, f"order {row.id} filled {order.filled_units}"
+def _fill(
+    row: CustodianOrder, order: Order, traded_at: datetime, settlement: Settlement, now: datetime
+) -> bool:
     cash = order.cash_micros(row.side)
     moved = _move(
         row,
         CustodianOrderState.FILLED,
-        filled_at=order.filled_at,
+        filled_units=order.filled_units,
+        reason="" if order.filled_units == row.units else f"filled in part, then {order.reason}",
+        filled_at=traded_at,
         cash_micros=cash,
         price_micros=order.price_micros,
         settlement_date=settlement.on,
@@ -124,7 +128,7 @@ def _fill(row: CustodianOrder, order: Order, settlement: Settlement, now: dateti
     )
     # A sale is booked with the burn that frees its shares (operations/redemption.py).
     if moved and row.side == CustodianOrder.Side.BUY:
-        ledger.post([_buy_entry(row, cash)], now)
+        ledger.post([_buy_entry(row, order.filled_units, cash)], now)
     return moved
 
 
@@ -132,27 +136,28 @@ def _fill(row: CustodianOrder, order: Order, settlement: Settlement, now: dateti
 def _settle(row: CustodianOrder, now: datetime) -> bool:
     moved = _move(row, CustodianOrderState.SETTLED, settled_at=now)
     if moved and row.side == CustodianOrder.Side.BUY:
-        ledger.post([_settle_entry(row)], now)
+        assert row.filled_units is not None
+        ledger.post([_settle_entry(row, row.filled_units)], now)
     return moved
 
 
-def _buy_entry(row: CustodianOrder, cash: int) -> Entry:
+def _buy_entry(row: CustodianOrder, units: int, cash: int) -> Entry:
     usd = Asset.objects.get(kind=AssetKind.FIAT)
     lines = (
-        Line(_house(row.asset_id, Purpose.CUSTODIAN_BOUGHT), -row.units),
-        Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), row.units),
+        Line(_house(row.asset_id, Purpose.CUSTODIAN_BOUGHT), -units),
+        Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), units),
         Line(_house(usd.pk, Purpose.TREASURY), -cash),
         Line(_house(usd.pk, Purpose.CUSTODIAN_CASH), cash),
     )
     return Entry("shares bought", f"shares_bought:{row.id}", str(row.id), lines)
 
 
-def _settle_entry(row: CustodianOrder) -> Entry:
+def _settle_entry(row: CustodianOrder, units: int) -> Entry:
     lines = (
-        Line(_house(row.asset_id, Purpose.CUSTODIAN_BOUGHT), row.units),
-        Line(_house(row.asset_id, Purpose.CUSTODIAN_SETTLED), -row.units),
-        Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), -row.units),
-        Line(_house(row.asset_id, Purpose.SHARES_FREE), row.units),
+        Line(_house(row.asset_id, Purpose.CUSTODIAN_BOUGHT), units),
+        Line(_house(row.asset_id, Purpose.CUSTODIAN_SETTLED), -units),
+        Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), -units),
+        Line(_house(row.asset_id, Purpose.SHARES_FREE), units),
     )
     return Entry("shares settled", f"shares_settled:{row.id}", str(row.id), lines)
 

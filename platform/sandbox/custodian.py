@@ -11,7 +11,7 @@ ticks: what fell due since the last question is done before it is answered.
     GET  /v1/trading/accounts/{id}/orders:by_client_order_id?client_order_id=
     GET  /v1/trading/accounts/{id}/positions, /account
     POST /v1/accounts/{id}/transfers (dollars in), /v1/journals (JNLS: shares in)
-Faults: POST /sandbox/custodian/faults {"lose_answers": n, "reject": n}.
+Faults: POST /sandbox/custodian/faults {"lose_answers": n, "reject": n, "part": n}.
 """
 
 import argparse
@@ -49,7 +49,7 @@ from sandbox.serving import Options, serve
 
 ACCOUNT_ID = "b0c5e7a0-0000-4000-8000-00000000c057"
 FIRM_ACCOUNT_ID = "b0c5e7a0-0000-4000-8000-00000000f1e3"
-FAULTS = ("lose_answers", "reject")
+FAULTS = ("lose_answers", "reject", "part")
 OPEN = ("accepted",)
 CLOSED = ("filled", "canceled", "expired", "rejected")
 
@@ -160,8 +160,7 @@ class _Funding:
         )
 
     async def activities(self, request: Request) -> Response:
-        filled = self.book.orders(("filled",))
-        return JSONResponse([activity_json(row, ACCOUNT_ID) for row in filled])
+        return JSONResponse([activity_json(row, ACCOUNT_ID) for row in self.book.fills()])
 
     async def transfer(self, request: Request) -> Response:
         return JSONResponse(move_json(self.desk.transfer(await _body(request)), ACCOUNT_ID))

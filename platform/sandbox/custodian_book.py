@@ -121,13 +121,28 @@ class Book:
         ).fetchall()
 
     def fill(
-        self, ident: str, *, at: datetime, qty: int, price: int, cash: int, settles: date
+        self,
+        ident: str,
+        *,
+        at: datetime,
+        qty: int,
+        price: int,
+        cash: int,
+        settles: date,
+        status: str = "filled",
     ) -> None:
+        """`status`: "canceled" when this was a part of the order and the rest is not coming."""
         self._db.execute(
-            "UPDATE orders SET status = 'filled', ended_at = ?, filled_qty = ?, price = ?,"
+            "UPDATE orders SET status = ?, ended_at = ?, filled_qty = ?, price = ?,"
             " cash = ?, settlement_date = ? WHERE id = ?",
-            [at.timestamp(), qty, price, cash, settles.isoformat(), ident],
+            [status, at.timestamp(), qty, price, cash, settles.isoformat(), ident],
         )
+
+    def fills(self) -> list[sqlite3.Row]:
+        """Orders of which something traded, newest first."""
+        return self._db.execute(
+            "SELECT * FROM orders WHERE filled_qty > 0 ORDER BY submitted_at DESC LIMIT 500"
+        ).fetchall()
 
     def end(self, ident: str, *, status: str, at: datetime, reason: str = "") -> None:
         self._db.execute(
@@ -140,14 +155,14 @@ class Book:
     def cash(self) -> int:
         """Dollars, trade-date: what was paid in, and bought and sold for."""
         moved = self._sum("SELECT sum(cash) FROM moves")
-        bought = self._sum("SELECT sum(cash) FROM orders WHERE status='filled' AND side='buy'")
-        sold = self._sum("SELECT sum(cash) FROM orders WHERE status='filled' AND side='sell'")
+        bought = self._sum("SELECT sum(cash) FROM orders WHERE filled_qty > 0 AND side='buy'")
+        sold = self._sum("SELECT sum(cash) FROM orders WHERE filled_qty > 0 AND side='sell'")
         return moved - bought + sold
 
     def unsettled_cash(self, now: datetime) -> int:
         """Proceeds of sales that have not settled."""
         rows = self._db.execute(
-            "SELECT cash, settlement_date FROM orders WHERE status='filled' AND side='sell'"
+            "SELECT cash, settlement_date FROM orders WHERE filled_qty > 0 AND side='sell'"
         )
         return sum(c for c, settles in rows if not self.calendar.is_settled(settles, now))
 
@@ -156,7 +171,7 @@ class Book:
         rows = self._db.execute(
             "SELECT symbol, sum(qty) FROM (SELECT symbol, qty FROM moves WHERE symbol <> ''"
             " UNION ALL SELECT symbol, CASE side WHEN 'buy' THEN filled_qty ELSE -filled_qty END"
-            " FROM orders WHERE status = 'filled') GROUP BY symbol"
+            " FROM orders WHERE filled_qty > 0) GROUP BY symbol"
         )
         return {symbol: qty for symbol, qty in rows if qty}
 

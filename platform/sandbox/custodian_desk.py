@@ -17,6 +17,8 @@ LATENCY = timedelta(seconds=1)
 FEED_TIMEOUT_SECONDS = 5.0
 # A market order's cost is unknown until it fills: this much is asked for beforehand.
 BUYING_POWER_PERCENT = 102
+# The fault "part" fills so much of an order and cancels the rest.
+PART_PERCENT = 40
 _DECIMAL = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,9}))?", re.ASCII)
 
 
@@ -98,6 +100,8 @@ class Desk:
         buys = order["side"] == "buy"
         price = quote.price + (quote.half_spread if buys else -quote.half_spread)
         qty = order["qty"] or order["notional"] * SHARE // price
+        is_part = self.book.strikes("part")
+        qty = qty * PART_PERCENT // 100 if is_part else qty
         cash = -(-qty * price // SHARE) if buys else qty * price // SHARE
         settles = self.book.calendar.settlement(self.book.calendar.session_for(at).date).date
         with self.book.commit():
@@ -105,7 +109,10 @@ class Desk:
                 reason = "insufficient buying power"
                 self.book.end(order["id"], status="rejected", at=at, reason=reason)
             else:
-                self.book.fill(order["id"], at=at, qty=qty, price=price, cash=cash, settles=settles)
+                self.book.fill(
+                    order["id"], at=at, qty=qty, price=price, cash=cash, settles=settles,
+                    status="canceled" if is_part else "filled",
+                )  # fmt: skip
 
     async def _check_covered(self, order: dict[str, Any]) -> None:
         symbol = order["symbol"]

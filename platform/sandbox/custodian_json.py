@@ -63,10 +63,10 @@ def activity_json(row: Row, account_id: str) -> Json:
         "qty": decimal(row["filled_qty"], SHARE),
         "side": row["side"],
         "symbol": row["symbol"],
-        "leaves_qty": "0",
+        "leaves_qty": decimal((row["qty"] or row["filled_qty"]) - row["filled_qty"], SHARE),
         "order_id": row["id"],
         "cum_qty": decimal(row["filled_qty"], SHARE),
-        "order_status": "filled",
+        "order_status": row["status"],
     }
 
 

@@ -293,3 +293,26 @@ def test_a_multiplier_cannot_outgrow_the_shares(house: House) -> None:
         "UPDATE custody_asset SET multiplier_e18 = multiplier_e18 * 2 WHERE code = 'AAPLx'",
         because="back them",
     )
+
+
+def test_a_purchase_that_ended_in_part_fails_the_mint_and_frees_what_was_bought(
+    house: House,
+) -> None:
+    house.prefund()
+    house.broker.post("/sandbox/custodian/faults", {"part": 1})
+    mint = house.start_mint(10)
+    house.clock.to_next_session()
+    house.sweep_until(lambda: house.state_of(mint.id) == "failed")
+    assert house.books["shares_unsettled AAPL"] == "4"
+
+    house.clock.to_next_session()
+    house.sweep_until(lambda: house.books["shares_free AAPL"] == "4")
+
+    order = CustodianOrder.objects.get()
+    assert (order.state, order.filled_units) == ("settled", 4 * SHARE)
+    assert "filled in part" in MintRequest.objects.get(id=mint.id).failure
+    assert house.books["custodian_settled AAPL"] == "-4"
+    assert house.custodian.shares(now=house.now)["AAPL"].settled_units == 4 * SHARE
+    assert house.books.row("treasury USD").posted_units == house.custodian.cash_micros()
+    second = house.start_mint(4, use_free_shares=True)
+    assert house.state_of(second.id) == "shares_settled"

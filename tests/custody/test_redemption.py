@@ -13,8 +13,9 @@ from custody.operations.redemption import (
     NotRedeemable,
     RedemptionTooSmall,
 )
+from custody.queries import reserves
 from kernel.refusals import Forbidden
-from tests.custody_stories import TOKEN, House, allow_to_sell
+from tests.custody_stories import SHARE, TOKEN, House, allow_to_sell
 
 
 def minted(house: House, tokens: int = 10) -> House:
@@ -201,3 +202,72 @@ def test_the_database_refuses_a_payment_that_does_not_add_up(house: House) -> No
             paid_at=house.now,
             burned_at=house.now,
         )
+
+
+def test_a_sale_that_ended_in_part_is_paid_pro_rata_and_the_rest_returns(house: House) -> None:
+    minted(house)
+    house.broker.post("/sandbox/custodian/faults", {"part": 1})
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.clock.to_next_session()
+
+    house.sweep_until(lambda: state(redemption) == "paid")
+    house.sweep()
+
+    done = Redemption.objects.select_related("order").get(id=redemption.id)
+    assert done.order is not None
+    assert (done.order.state, done.order.filled_units) == ("filled", 2 * SHARE)
+    assert done.sold_units == 2 * TOKEN
+    assert "3 AAPLx went back" in done.reason
+    assert done.gross_units == done.order.cash_micros
+    assert house.books["alice trading AAPLx"] == "8"
+    assert house.books["alice redemption AAPLx"] == "0"
+    assert house.books["shares_backing AAPL"] == "8"
+    assert house.books["custodian_settled AAPL"] == "-8"
+    assert house.books.row("alice trading USDC").posted_units == done.paid_units
+    assert house.chain.supply(Asset.objects.get(code="AAPLx").mint_address)[1] == 8 * TOKEN
+    (found,) = reserves(chain=house.chain, custodian=house.custodian, now=house.now)
+    assert found.verdict == "covered", found.findings
+    connection.check_constraints()
+
+
+def test_tokens_for_a_part_are_rounded_up_so_that_the_rest_stays_covered(house: House) -> None:
+    minted(house)
+    Asset.objects.filter(code="AAPLx").update(multiplier_e18=10**18 * 7 // 9)
+    house.broker.post("/sandbox/custodian/faults", {"part": 1})
+    redemption = house.redeem("alice", 333_333_331)
+    house.clock.to_next_session()
+
+    house.sweep_until(lambda: state(redemption) == "paid")
+
+    done = Redemption.objects.select_related("order").get(id=redemption.id)
+    assert done.order is not None
+    assert done.share_units == 333_333_331 * 10 * (10**18 * 7 // 9) // 10**18
+    assert done.order.filled_units == done.share_units * 40 // 100
+    assert done.sold_units == -(-333_333_331 * done.order.filled_units // done.share_units)
+    connection.check_constraints()  # tokens_are_backed among them
+
+
+def test_who_is_frozen_before_the_units_are_held_keeps_them(house: House) -> None:
+    minted(house)
+    redemption = house.redeem("alice", 5 * TOKEN)
+    allow_to_sell(house.books.investors["alice"], may_sell=False)
+
+    house.sweep_until(lambda: state(redemption) == "refused")
+    house.sweep()
+
+    assert not CustodianOrder.objects.exists()
+    assert house.books["alice trading AAPLx"] == "10"
+    assert house.books["alice main AAPLx"] == "0"
+
+
+def test_the_multiplier_at_the_hold_decides_how_many_shares_are_sold(house: House) -> None:
+    minted(house)
+    house.clock.to_closed_market()
+    redemption = house.redeem("alice", 4 * TOKEN)
+    Asset.objects.filter(code="AAPLx").update(multiplier_e18=10**18 // 2)
+
+    house.sweep_until(lambda: state(redemption) == "submitted")
+
+    done = Redemption.objects.select_related("order").get(id=redemption.id)
+    assert done.order is not None
+    assert done.share_units == done.order.units == 2 * SHARE
