@@ -8,9 +8,11 @@ seen when confirmed, credited when final, and moved on into trading.
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Greatest
 from solders.pubkey import Pubkey
 
 from accounts.models import Investor
@@ -31,14 +33,13 @@ from custody.gateways.token2022 import TOKEN, associated_account
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, Deposit, DepositAddress
+from custody.operations.sweeping import in_order, sweep_rows
 from custody.operations.treasury import TRADING_POOL
 from custody.states import DEPOSIT_MOVES, DepositState, advance
-from kernel.gateways import GatewayUnavailable
 from kernel.refusals import Forbidden, Refusal
 
 logger = logging.getLogger(__name__)
 
-CREDIT_BATCH_MAX = 500
 # So many slots after which a block that is not known any more is not coming back.
 VANISHED_AFTER_SLOTS = 64
 HISTORY_PAGES_MAX = 50
@@ -97,17 +98,23 @@ def watch_deposits(*, chain: SolanaChain, now: datetime) -> int:
 
 
 def credit_deposits(*, chain: SolanaChain, now: datetime) -> int:
-    """Credit what is final, once; forget what its chain abandoned. How many moved."""
+    """Credit what is final, once; forget what its chain abandoned. How many moved.
+
+    :raises GatewayUnavailable: the node does not answer; nothing is lost.
+    """
     seen = Deposit.objects.filter(state=DepositState.SEEN).select_related("address__asset")
-    rows = list(seen.order_by("seen_at")[:CREDIT_BATCH_MAX])
+    rows = in_order(seen, "seen_at")
     moved = 0
-    for start in range(0, len(rows), STATUSES_MAX):
-        batch = rows[start : start + STATUSES_MAX]
-        final_slot = chain.slot(FINALIZED)
-        _, statuses = chain.statuses([row.signature for row in batch])
-        for row, status in zip(batch, statuses, strict=True):
-            moved += _judge(row, status, final_slot, chain, now)
+    while batch := list(islice(rows, STATUSES_MAX)):
+        moved += _credit_batch(batch, chain, now)
     return moved
+
+
+def _credit_batch(batch: Sequence[Deposit], chain: SolanaChain, now: datetime) -> int:
+    final_slot = chain.slot(FINALIZED)
+    _, statuses = chain.statuses([row.signature for row in batch])
+    known = dict(zip([row.id for row in batch], statuses, strict=True))
+    return sweep_rows(batch, lambda row: _judge(row, known[row.id], final_slot, chain, now))
 
 
 # --- watching -------------------------------------------------------------------
@@ -120,23 +127,44 @@ def _watch(addresses: Sequence[DepositAddress], chain: SolanaChain, now: datetim
         accounts = [address.token_account for address in of_mint]
         _, units = chain.token_units(accounts, mint, CONFIRMED)
         for address, present in zip(of_mint, units, strict=True):
-            if (present or 0) != address.seen_units:
+            if (present or 0) == address.seen_units:
+                continue
+            try:
                 found += _read_history(address, present or 0, chain, now)
+            except ChainError as refused:  # this address alone: the others are watched on
+                logger.warning("deposits of %s: %s", address, refused)
     return found
 
 
 def _read_history(address: DepositAddress, present: int, chain: SolanaChain, now: datetime) -> int:
     """Take in every transfer since the last one that is final and accounted for."""
     signatures = _signatures_since(address, chain)
-    found = 0
+    found, is_whole = 0, True
     for signature in reversed(signatures):
         transfers = chain.transfers_into(
             signature, address.token_account, address.asset.mint_address
         )
-        if transfers is not None:
+        if transfers is None:
+            is_whole = False  # the node that answered lags: it is asked again
+        else:
             found += _note(address, signature, transfers, now)
-    _account_for(address, present)
+    if is_whole and _explains(address, present):
+        _account_for(address, present)
     return found
+
+
+def _explains(address: DepositAddress, present: int) -> bool:
+    """Whether the deposits known add up to the balance; if not, some are not known yet.
+
+    A transfer that does not reconcile never adds up: staff look at it.
+    """
+    known = Deposit.objects.filter(address=address)
+    if known.exclude(reason="").exists():
+        return True
+    here = known.filter(
+        state__in=[DepositState.SEEN, DepositState.CREDITED, DepositState.QUARANTINED]
+    )
+    return (here.aggregate(units=Sum("units"))["units"] or 0) == present
 
 
 def _signatures_since(address: DepositAddress, chain: SolanaChain) -> list[str]:
@@ -210,9 +238,7 @@ def _judge(
     now: datetime,
 ) -> bool:
     if status is None or status.error:
-        is_gone = final_slot > row.slot + VANISHED_AFTER_SLOTS
-        # Its balance went with it, so the address is looked at again by itself.
-        return is_gone and _move(row, DepositState.VANISHED)
+        return final_slot > row.slot + VANISHED_AFTER_SLOTS and _forget(row)
     if status.commitment != FINALIZED:
         return False
     final = chain.transfers_into(
@@ -227,16 +253,25 @@ def _judge(
     )
     if not (is_same and final.reconciles):
         return _move(row, DepositState.QUARANTINED, reason="does not reconcile", slot=final.slot)
-    try:
-        return _credit(row, final.slot, now)
-    except (Refusal, GatewayUnavailable) as failure:
-        logger.error("deposit %s: %s", row.id, failure)
-        return False
+    return credit(row, final.slot, now)
 
 
 @transaction.atomic
-def _credit(row: Deposit, slot: int, now: datetime) -> bool:
-    """Book it and send it on into trading, in one transaction."""
+def _forget(row: Deposit) -> bool:
+    """Its block was abandoned, as far as this node knows."""
+    moved = _move(row, DepositState.VANISHED)
+    if moved:
+        # Should the node have been wrong, the balance is now more than was accounted for,
+        # so the address is looked at again.
+        DepositAddress.objects.filter(id=row.address_id).update(
+            seen_units=Greatest(F("seen_units") - row.units, 0)
+        )
+    return moved
+
+
+@transaction.atomic
+def credit(row: Deposit, slot: int, now: datetime) -> bool:
+    """Book it and send it on into trading, in one transaction; False: somebody else has."""
     address = row.address
     key = f"deposit:{row.signature}:{row.instruction_index}:{row.inner_index}"
     owner = address.investor_id

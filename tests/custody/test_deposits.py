@@ -142,3 +142,33 @@ def test_the_database_refuses_a_second_credit(house: House, alice: Investor) -> 
         )
     with pytest.raises(IntegrityError, match="credited_deposits"), transaction.atomic():
         Deposit.objects.filter(id=first.id).update(entry_id=None)
+
+
+def test_a_deposit_that_a_node_forgot_wrongly_is_found_again(house: House, alice: Investor) -> None:
+    signature = house.faucet(house.address_of("alice").address, "1000")
+    while not Deposit.objects.exists():
+        operations.watch_deposits(chain=house.chain, now=house.now)
+    # A signature that no node knows, of a slot long past: as if the node had lost the block.
+    Deposit.objects.update(signature="1" * 64, slot=0)
+    house.clock.advance(seconds=30)
+
+    house.sweep_until(lambda: house.books["alice trading USDC"] == "1000")
+
+    states = dict(Deposit.objects.values_list("signature", "state"))
+    assert states == {"1" * 64: "vanished", signature: "credited"}
+
+
+def test_a_balance_that_no_known_deposit_explains_is_looked_at_again(
+    house: House, alice: Investor
+) -> None:
+    address = house.address_of("alice")
+    signature = house.faucet(address.address, "1000")
+    # As if the node that lists the history were behind the one that gave the balance.
+    DepositAddress.objects.update(seen_signature=signature)
+    for _ in range(3):
+        house.sweep()
+    assert not Deposit.objects.exists()
+    assert DepositAddress.objects.get(id=address.pk).seen_units == 0
+
+    DepositAddress.objects.update(seen_signature="")
+    house.sweep_until(lambda: house.books["alice trading USDC"] == "1000")
