@@ -179,7 +179,9 @@ class CustodianOrderAdmin(FileAdmin):
             ("Our id (client_order_id)", str(row.id)),
             ("The custodian's id", row.custodian_order_id or "not known yet"),
             ("State", row.get_state_display()),
+            ("Filled", amount(row.filled_units, row.asset) if row.filled_units else "-"),
             ("Reason", row.reason or "-"),
+            ("Why it does not go on", row.problem or "-"),
         ]
         return {"title": self.in_words(row), "timeline": timeline(stages), "facts": facts}
 

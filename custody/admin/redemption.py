@@ -1,13 +1,15 @@
 """Redemptions with their clock, deposits, addresses, chain transactions, attestations: to read."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from accounts.admin.base import FileAdmin, ReadOnlyAdmin
+from accounts.admin.base import FileAdmin, ReadOnlyAdmin, officer_of
+from custody import operations
 from custody.admin.words import amount, money, order_in_words, timeline
+from custody.gateways.chain import SolanaChain
 from custody.models import (
     ChainTransaction,
     Deposit,
@@ -15,12 +17,27 @@ from custody.models import (
     Redemption,
     ReserveAttestation,
 )
-from kernel.money import format_units
+from kernel import clock
+from kernel.gateways import GatewayUnavailable
+from kernel.money import format_units, parse_units
+from kernel.refusals import Refusal
 
 REDEMPTION_TONES = {"paid": "success", "refused": "danger", "burned": "warning"}
-DEPOSIT_TONES = {"credited": "success", "vanished": "danger", "quarantined": "warning"}
+DEPOSIT_TONES = {
+    "credited": "success",
+    "vanished": "danger",
+    "quarantined": "warning",
+    "returned": "danger",
+}
 CHAIN_TONES = {"final": "success", "failed": "danger", "expired": "danger"}
 VERDICT_TONES = {"covered": "success", "broken": "danger", "unavailable": "warning"}
+
+
+class ChainDoesNotAnswer(Refusal):
+    """The chain does not answer now, so the return cannot be checked. Try again."""
+
+    code = "chain_does_not_answer"
+    http_status = 503
 
 
 @admin.register(Redemption)
@@ -58,10 +75,12 @@ class RedemptionAdmin(FileAdmin):
         facts = [
             ("Investor", str(row.investor)),
             ("Sale", order_in_words(row.order) if row.order else "not ordered yet"),
+            ("Sold", amount(row.sold_units, row.asset) if row.sold_units else "not yet"),
             ("Cash of the sale", money(row.gross_units, "USDC")),
             ("Fee", f"{money(row.fee_units, 'USDC')} ({row.fee_e6 / 10_000:g} %, rounded up)"),
             ("Paid", money(row.paid_units, "USDC")),
             ("Reason", row.reason or "-"),
+            ("Why it does not go on", row.problem or "-"),
         ]
         title = (
             f"Redeem {amount(row.units, row.asset)} = {amount(row.share_units, row.share_asset)}"
@@ -70,12 +89,62 @@ class RedemptionAdmin(FileAdmin):
 
 
 @admin.register(Deposit)
-class DepositAdmin(ReadOnlyAdmin):
+class DepositAdmin(FileAdmin):
     list_display = ["seen_at", "investor", "shown_units", "shown_state", "sender", "credited_at"]
     list_filter = ["state"]
     list_select_related = ["address__investor", "address__asset"]
     search_fields = ["=signature", "=sender", "address__investor__display_name"]
     ordering = ["-seen_at"]
+    file_template = "admin/custody/deposit.html"
+    acts: ClassVar = {"propose_credit": "propose_credit", "propose_return": "propose_return"}
+
+    def file_context(self, request: HttpRequest, row: Deposit) -> dict[str, Any]:
+        stages = [("Seen", row.seen_at), ("Credited", row.credited_at)]
+        if row.returned_at is not None:
+            stages[1] = ("Sent back", row.returned_at)
+        facts = [
+            ("For", self.investor(row)),
+            ("State", row.get_state_display()),
+            ("Sender", row.sender or "unknown"),
+            ("Transaction", f"{row.signature} #{row.instruction_index}"),
+            ("Reason", row.reason or "-"),
+            ("Why it does not go on", row.problem or "-"),
+            ("Sent back by", row.return_signature or "-"),
+        ]
+        return {
+            "title": f"Deposit of {self.shown_units(row)}",
+            "timeline": timeline(stages),
+            "facts": facts,
+            "units": format_units(row.units, row.address.asset.decimals),
+            "asset": row.address.asset,
+            "may_propose": officer_of(request).has_perm("accounts.check_proposal"),
+        }
+
+    def propose_credit(self, request: HttpRequest, row: Deposit) -> str:
+        units = parse_units(request.POST.get("amount", "").strip(), row.address.asset.decimals)
+        operations.propose_credit(
+            deposit_id=row.id,
+            units=units,
+            maker=officer_of(request),
+            reason=request.POST.get("reason", ""),
+            now=clock.now(),
+        )
+        return "Proposed: another officer has to confirm that it is credited."
+
+    def propose_return(self, request: HttpRequest, row: Deposit) -> str:
+        try:
+            with SolanaChain.from_settings() as chain:
+                operations.propose_return(
+                    deposit_id=row.id,
+                    return_signature=request.POST.get("return_signature", ""),
+                    maker=officer_of(request),
+                    reason=request.POST.get("reason", ""),
+                    chain=chain,
+                    now=clock.now(),
+                )
+        except GatewayUnavailable:
+            raise ChainDoesNotAnswer from None
+        return "Proposed: another officer has to confirm that it was sent back."
 
     @admin.display(description="Investor")
     def investor(self, deposit: Deposit) -> str:

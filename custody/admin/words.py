@@ -41,6 +41,8 @@ def order_in_words(order: CustodianOrder) -> str:
     text = f"{order.get_side_display()} {amount(order.units, order.asset)}"
     if order.price_micros is None:
         return text
+    if order.filled_units != order.units:
+        text += f", filled {amount(order.filled_units, order.asset)}"
     return f"{text} at {money(order.price_micros)} = {money(order.cash_micros)}"
 
 

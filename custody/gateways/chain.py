@@ -16,6 +16,7 @@ import httpx
 from django.conf import settings
 from solders.hash import Hash
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from custody.gateways.chain_transfers import TokenTransfer, read_transfers
 from custody.gateways.tls import tls_context
@@ -173,19 +174,35 @@ class SolanaChain:
         self, signature: str, account: str, mint: str, commitment: str = CONFIRMED
     ) -> Transfers | None:
         """What a transaction moved into a token account; None: no such transaction there."""
+        answer = self._transaction(signature, commitment)
+        if answer is None:
+            return None
+        transfers, change = read_transfers(answer, account, mint)
+        reconciles = sum(each.units for each in transfers) == change
+        return Transfers(int(answer["slot"]), transfers, reconciles)
+
+    def change_of(
+        self, signature: str, account: str, mint: str, commitment: str = FINALIZED
+    ) -> int | None:
+        """By how much a transaction changed a token account; None: no such transaction."""
+        try:
+            Signature.from_string(signature)
+        except ValueError:
+            return None
+        answer = self._transaction(signature, commitment)
+        return None if answer is None else read_transfers(answer, account, mint)[1]
+
+    # --- inside -----------------------------------------------------------------
+
+    def _transaction(self, signature: str, commitment: str) -> Any:
+        """getTransaction's answer; None: not known, or it failed on the chain."""
         config = {
             "encoding": "base64",
             "commitment": commitment,
             "maxSupportedTransactionVersion": 0,
         }
         answer = self._call("getTransaction", signature, config)
-        if answer is None or answer["meta"]["err"] is not None:
-            return None
-        transfers, change = read_transfers(answer, account, mint)
-        reconciles = sum(each.units for each in transfers) == change
-        return Transfers(int(answer["slot"]), transfers, reconciles)
-
-    # --- inside -----------------------------------------------------------------
+        return None if answer is None or answer["meta"]["err"] is not None else answer
 
     def _call(self, method: str, *params: object) -> Any:
         """One JSON-RPC call. :raises GatewayUnavailable, ChainError: as they say."""

@@ -7,6 +7,7 @@ from custody.models import DepositAddress
 from custody.operations.chain import sweep_transactions
 from custody.operations.deposits import credit_deposits, open_deposit_address, watch_deposits
 from custody.operations.issuance import approve_mint, reject_mint, start_mint, sweep_mints
+from custody.operations.quarantine import propose_credit, propose_return
 from custody.operations.redemption import request_redemption
 from custody.operations.redemption_steps import sweep_redemptions
 from custody.operations.reserves import attest_reserves
@@ -23,6 +24,8 @@ __all__ = [
     "open_deposit_address",
     "open_token",
     "prefund_custodian",
+    "propose_credit",
+    "propose_return",
     "receive_shares",
     "reject_mint",
     "request_redemption",
