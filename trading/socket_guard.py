@@ -52,7 +52,7 @@ class Standing:
 
 
 def look_again(
-    scope: dict[str, Any], *, investor_id: int, key_id: str | None, country: str | None
+    scope: Any, *, investor_id: int, key_id: str | None, country: str | None
 ) -> Standing:
     """Read anew how somebody stands who was let in by a key, or by the browser's session."""
     if key_id is not None:
@@ -65,7 +65,7 @@ def look_again(
     return Standing(is_signed_in, country, frozenset(each.symbol for each in listings))
 
 
-def is_session_alive(scope: dict[str, Any]) -> bool:
+def is_session_alive(scope: Any) -> bool:
     """Whether the browser's session is not over: no sign-out, no new password, login open."""
     session, user = scope["session"], User.objects.filter(pk=scope["user"].pk).first()
     return bool(

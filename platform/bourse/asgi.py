@@ -12,9 +12,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bourse.settings")
 http = get_asgi_application()
 
 from bourse import checks, routing  # noqa: E402
+from bourse.body_limit import BodyLimit  # noqa: E402
 
 checks.refuse_unsafe()
 # whitenoise streams its small files synchronously; in production a proxy serves them.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous")
 
-application = ProtocolTypeRouter({"http": http, "websocket": routing.websocket})
+application = ProtocolTypeRouter({"http": BodyLimit(http), "websocket": routing.websocket})
