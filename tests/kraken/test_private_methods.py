@@ -199,3 +199,14 @@ def test_too_many_requests_are_refused(alice: KrakenClient, monkeypatch: Any) ->
     monkeypatch.setattr(views, "PRIVATE_REQUESTS_PER_WINDOW_MAX", 2)
 
     assert [alice.private("Balance")[0] for _ in range(3)][-1] == ["EAPI:Rate limit exceeded"]
+
+
+def test_values_that_no_row_can_have_find_nothing_and_break_nothing(venue: Any) -> None:
+    client = KrakenClient.of(venue.investor("Alice"))
+
+    assert client.private("ClosedOrders", userref="9" * 20) == ([], {"closed": {}, "count": 0})
+    errors, _ = client.private("ClosedOrders", cl_ord_id="\0")
+    assert errors == ["EGeneral:Invalid arguments"]
+    deep = b'{"nonce": "1", "a": ' + b"[" * 50_000
+    errors, _ = client.raw("Balance", deep, "application/json", nonce="1")
+    assert errors == ["EGeneral:Invalid arguments"]

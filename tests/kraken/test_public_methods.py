@@ -2,13 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+import pytest
 from django.test import Client
 
 from kernel.ids import uuid7
 from tests.partners import KrakenClient
 from trading.models import Trade
 
+FORM = "application/x-www-form-urlencoded"
 START = datetime(2026, 3, 2, 15, 0, tzinfo=UTC)
 
 
@@ -148,3 +151,37 @@ def test_a_ticker_without_trades_today_stands_at_the_last_price(venue: Any) -> N
 def test_time_and_status_are_told(db: None) -> None:
     assert KrakenClient().public("SystemStatus")[1]["status"] == "online"
     assert isinstance(KrakenClient().public("Time")[1]["unixtime"], int)
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        ("Depth", {"pair": "AAPLx\0USDC"}),
+        ("Trades", {"pair": "AAPLxUSDC", "since": "9" * 40}),
+        ("Trades", {"pair": "AAPLxUSDC", "since": "9" * 5_000}),
+        ("Trades", {"pair": "AAPLxUSDC", "since": "nan"}),
+        ("OHLC", {"pair": "AAPLxUSDC", "since": "-1e308"}),
+        ("Depth", {"pair": "AAPLxUSDC", "count": "1e3"}),
+        ("Depth", {"pair": "AAPLxUSDC", "count": "\u0663"}),  # an Arabic three
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_kraken_s_words(
+    venue: Any, method: str, parameters: dict[str, str]
+) -> None:
+    posted = Client().post(f"/0/public/{method}", urlencode(parameters), content_type=FORM)
+
+    assert posted.status_code == 200
+    assert posted.json()["error"][0].startswith("EGeneral:Invalid arguments")
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b'{"a":' * 10_000, b'{"pair": "\\ud800"}'])
+def test_json_that_nobody_writes_is_refused(venue: Any, body: bytes) -> None:
+    answer = Client().post("/0/public/Depth", body, content_type="application/json")
+
+    assert answer.json() == {"error": ["EGeneral:Invalid arguments"]}
+
+
+def test_a_body_larger_than_any_request_is_refused(venue: Any) -> None:
+    answer = Client().post("/0/public/Depth", b"pair=" + b"A" * 70_000, content_type=FORM)
+
+    assert answer.json() == {"error": ["EGeneral:Invalid arguments"]}

@@ -19,6 +19,9 @@ class Parameters:
     """The named values of one request; every value is text, as sent."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
+        """:raises KrakenError: a value that neither a database nor a log can hold."""
+        if not all(_is_storable(value) for value in values.values()):
+            raise KrakenError(INVALID_ARGUMENTS)
         self._values = values
 
     @classmethod
@@ -78,6 +81,8 @@ def body_values(request: HttpRequest) -> dict[str, str]:
     """The body's fields. The raw bytes stay what the signature is checked over."""
     if not request.body:
         return {}
+    if len(request.body) > BODY_BYTES_MAX:
+        raise KrakenError(INVALID_ARGUMENTS)
     if request.content_type == "application/json":
         return _json_values(request.body)
     try:
@@ -95,11 +100,16 @@ def _json_values(body: bytes) -> dict[str, str]:
     try:
         # Numbers stay the text they were written in: no float on the way to an amount.
         content = json.loads(body, parse_float=str, parse_int=str, parse_constant=str)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise KrakenError(INVALID_ARGUMENTS) from None
     if not isinstance(content, dict):
         raise KrakenError(INVALID_ARGUMENTS)
     return {name: _as_text(value) for name, value in content.items()}
+
+
+def _is_storable(text: str) -> bool:
+    """No NUL and no half of a surrogate pair, which JSON can spell."""
+    return "\0" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def _as_text(value: object) -> str:

@@ -1,4 +1,7 @@
-"""The public methods: no key, the same for everybody."""
+"""The public methods: no key, the same for everybody.
+
+A client that names its key all the same gets what is offered in its country.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,23 +29,24 @@ TRADES_DEFAULT, TRADES_MAX = 1_000, 1_000
 CANDLES_MAX = 720
 INTERVALS_MINUTES = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 NANOSECOND_DIGITS = 16  # a shorter `since` is seconds
+NANOSECOND_DIGITS_MAX = 20  # the year 5138
 # Shown decimals, as Kraken shows them: cents and hundred-thousandths of a token.
 DISPLAY_DECIMALS_CASH, DISPLAY_DECIMALS_TOKEN = 2, 5
 
 
-def time(parameters: Parameters, now: datetime) -> Result:
+def time(parameters: Parameters, country: str | None, now: datetime) -> Result:
     rfc1123 = now.strftime("%a, %d %b %y %H:%M:%S +0000")
     return {"unixtime": int(now.timestamp()), "rfc1123": rfc1123}
 
 
-def system_status(parameters: Parameters, now: datetime) -> Result:
+def system_status(parameters: Parameters, country: str | None, now: datetime) -> Result:
     return {"status": "online", "timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def assets(parameters: Parameters, now: datetime) -> Result:
+def assets(parameters: Parameters, country: str | None, now: datetime) -> Result:
     """Every asset that is traded or quoted, tokenized ones without asking for them."""
     check_class(parameters.get("aclass"))
-    listings = queries.list_listings(country=None, now=now)
+    listings = queries.list_listings(country=country, now=now)
     ids = {each.base_id for each in listings} | {each.quote_id for each in listings}
     rows = {
         asset.code: asset_row(
@@ -58,15 +62,15 @@ def assets(parameters: Parameters, now: datetime) -> Result:
     return _named_assets(rows, parameters.words("asset"))
 
 
-def asset_pairs(parameters: Parameters, now: datetime) -> Result:
+def asset_pairs(parameters: Parameters, country: str | None, now: datetime) -> Result:
     check_class(parameters.get("aclass_base"))
-    pairs = named_pairs(names=parameters.words("pair"), country=None, now=now)
+    pairs = named_pairs(names=parameters.words("pair"), country=country, now=now)
     return {key: pair_row(listing) for key, listing in pairs}
 
 
-def ticker(parameters: Parameters, now: datetime) -> Result:
+def ticker(parameters: Parameters, country: str | None, now: datetime) -> Result:
     check_class(parameters.get("asset_class"))
-    pairs = named_pairs(names=parameters.words("pair"), country=None, now=now)
+    pairs = named_pairs(names=parameters.words("pair"), country=country, now=now)
     ids = [listing.id for _, listing in pairs]
     days = queries.statistics(listing_ids=ids, now=now)
     tops = reads.tops(ids)
@@ -76,8 +80,8 @@ def ticker(parameters: Parameters, now: datetime) -> Result:
     }
 
 
-def depth(parameters: Parameters, now: datetime) -> Result:
-    listing = find_pair(name=parameters.get("pair"), country=None)
+def depth(parameters: Parameters, country: str | None, now: datetime) -> Result:
+    listing = find_pair(name=parameters.get("pair"), country=country)
     count = _between(parameters.integer("count", DEPTH_DEFAULT), 1, DEPTH_MAX)
     book = queries.depth(listing_id=listing.id, levels=count)
     return {
@@ -88,9 +92,9 @@ def depth(parameters: Parameters, now: datetime) -> Result:
     }
 
 
-def trades(parameters: Parameters, now: datetime) -> Result:
+def trades(parameters: Parameters, country: str | None, now: datetime) -> Result:
     """`last` is what a client sends as `since` for the next page."""
-    listing = find_pair(name=parameters.get("pair"), country=None)
+    listing = find_pair(name=parameters.get("pair"), country=country)
     count = _between(parameters.integer("count", TRADES_DEFAULT), 1, TRADES_MAX)
     since = _since(parameters)
     page = reads.trades_since(listing_id=listing.id, since=since, limit=count)
@@ -103,9 +107,9 @@ def trades(parameters: Parameters, now: datetime) -> Result:
     }
 
 
-def ohlc(parameters: Parameters, now: datetime) -> Result:
+def ohlc(parameters: Parameters, country: str | None, now: datetime) -> Result:
     """Candles in order without gaps; the last one is not finished."""
-    listing = find_pair(name=parameters.get("pair"), country=None)
+    listing = find_pair(name=parameters.get("pair"), country=country)
     minutes = parameters.integer("interval", 1)
     if minutes not in INTERVALS_MINUTES:
         raise KrakenError(f"{INVALID_ARGUMENTS}:interval")
@@ -125,7 +129,7 @@ def ohlc(parameters: Parameters, now: datetime) -> Result:
     return {spelled(parameters.get("pair"), listing): rows, "last": last}
 
 
-METHODS: dict[str, Callable[[Parameters, datetime], Result]] = {
+METHODS: dict[str, Callable[[Parameters, str | None, datetime], Result]] = {
     "Time": time,
     "SystemStatus": system_status,
     "Assets": assets,
@@ -188,7 +192,11 @@ def _best(listing: ListingView, level: PriceLevel | None) -> list[str]:
 def _since(parameters: Parameters) -> datetime | None:
     """Seconds, or the nanoseconds of an earlier answer's `last`; 0 means from the beginning."""
     text = parameters.get("since")
-    if len(text) >= NANOSECOND_DIGITS and text.isascii() and text.isdigit():
+    if (
+        NANOSECOND_DIGITS <= len(text) <= NANOSECOND_DIGITS_MAX
+        and text.isascii()
+        and text.isdigit()
+    ):
         micros = int(text) // 1_000
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=micros)
     return parameters.moment("since")
