@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "bourse.middleware.SecurityHeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "bourse.middleware.AdminPolicyMiddleware",
+    "bourse.middleware.PlainAddressMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
