@@ -32,7 +32,7 @@ run: .venv/.installed static/vendor/.installed ## start everything; prints the a
 
 test: .venv/.installed static/vendor/.installed ## the whole suite on servers of its own, browser tests included
 	@$(PY) scripts/chromium.py
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup
+	$(PY) -m pytest -n $(WORKERS)
 
 check: lint test ## lint, types, contracts, migrations, deployment, tests: what CI runs
 

@@ -47,6 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
         servers.start_postgres()
 
 
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from tests.scheduling import OneHouse
+
+    return OneHouse(config, log)
+
+
 def pytest_unconfigure() -> None:
     servers.stop_all()
 

@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 import httpx
-import pytest
 
 from bourse.supervisor.launch import is_alive
 from sandbox.partner import Disconnected, Key, Partner, Refused
@@ -20,8 +19,6 @@ from tests.house import House
 SEED = 20_261_124
 ORDERS_BEFORE_KILL = 150
 LISTINGS = ("AAPLxUSDC", "MSFTxUSDC", "SPYxUSDC")
-
-pytestmark = pytest.mark.xdist_group("whole_house")
 
 
 async def test_nothing_acknowledged_is_gone_after_kill_9_of_everything(house: House) -> None:

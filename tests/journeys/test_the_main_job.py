@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.house import House
 from tests.journeys.people import Newcomer, Officer, Person, draw_passport, until
 
-pytestmark = [pytest.mark.xdist_group("whole_house"), pytest.mark.browser]
+pytestmark = pytest.mark.browser
 
 CHROMIUM = "/usr/bin/chromium"
 # Without the background flags Chromium calls its maker's servers at every start.
