@@ -5,8 +5,8 @@ next beat asks again. Nothing here is lost with a message.
 """
 
 import logging
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from celery import shared_task
@@ -41,44 +41,40 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 }
 
 
-def _patiently(task: Callable[..., None]) -> Callable[..., None]:
+@contextmanager
+def _patience(what: str) -> Iterator[None]:
     """Log an outside party's silence instead of failing: the next beat comes soon."""
-
-    @wraps(task)
-    def run(**kwargs: object) -> None:
-        try:
-            task(**kwargs)
-        except (GatewayUnavailable, ChainError, CustodianRefused) as failure:
-            logger.warning("%s: %s", task.__name__, failure)
-
-    return run
+    try:
+        yield
+    except (GatewayUnavailable, ChainError, CustodianRefused) as failure:
+        logger.warning("%s: %s", what, failure)
 
 
 @shared_task(name="custody.watch_deposits", ignore_result=True)
-@_patiently
 def watch_deposits(**kwargs: object) -> None:
     """Note what arrived, credit what is final."""
     with SolanaChain.from_settings() as chain:
-        operations.watch_deposits(chain=chain, now=clock.now())
-        operations.credit_deposits(chain=chain, now=clock.now())
+        for work in (operations.watch_deposits, operations.credit_deposits):
+            with _patience(work.__name__):
+                work(chain=chain, now=clock.now())
 
 
 @shared_task(name="custody.sweep_chain", ignore_result=True)
-@_patiently
 def sweep_chain(**kwargs: object) -> None:
     """Take mints, redemptions and their transactions one step on."""
     keys = chain_keys.from_settings()
     with SolanaChain.from_settings() as chain:
-        operations.sweep_mints(chain=chain, keys=keys, now=clock.now())
-        operations.sweep_redemptions(chain=chain, keys=keys, now=clock.now())
-        operations.sweep_transactions(chain=chain, now=clock.now())
+        for work in (operations.sweep_mints, operations.sweep_redemptions):
+            with _patience(work.__name__):
+                work(chain=chain, keys=keys, now=clock.now())
+        with _patience("sweep_transactions"):
+            operations.sweep_transactions(chain=chain, now=clock.now())
 
 
 @shared_task(name="custody.sweep_orders", ignore_result=True)
-@_patiently
 def sweep_orders(**kwargs: object) -> None:
     """Send orders to the custodian, book fills and settlements."""
-    with AlpacaCustodian.from_settings() as custodian:
+    with AlpacaCustodian.from_settings() as custodian, _patience("sweep_orders"):
         operations.sweep_orders(custodian=custodian, now=clock.now())
 
 
@@ -89,8 +85,11 @@ def sweep_pool_transfers(**kwargs: object) -> None:
 
 
 @shared_task(name="custody.attest_reserves", ignore_result=True)
-@_patiently
 def attest_reserves(**kwargs: object) -> None:
     """Write down what all three parties say of every token."""
-    with SolanaChain.from_settings() as chain, AlpacaCustodian.from_settings() as custodian:
+    with (
+        SolanaChain.from_settings() as chain,
+        AlpacaCustodian.from_settings() as custodian,
+        _patience("attest_reserves"),
+    ):
         operations.attest_reserves(chain=chain, custodian=custodian, now=clock.now())

@@ -65,7 +65,7 @@ class Order:
         """Micro-dollars a share, to show; cash is counted from the whole price."""
         if self.price_e12 is None:
             return None
-        return self.price_e12 // 10 ** (PRICE_DECIMALS - USD_DECIMALS)
+        return floor_div(self.price_e12, 10 ** (PRICE_DECIMALS - USD_DECIMALS))
 
     def cash_micros(self, side: str) -> int:
         """Cost of a buy rounded up, proceeds of a sale rounded down."""

@@ -3,13 +3,14 @@
 `sign_once` stores the bytes and commits; `sweep_transactions` sends only stored
 bytes, again and again, which the chain takes once. A replacement is signed only
 when the first can never land: its last valid height lies below a final block
-and the chain, asked after that, has not seen it.
+and the chain, asked after that, has not seen it. One that the chain ran and failed
+will probably fail again, so each such failure doubles the wait for the next.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from solders.instruction import Instruction
@@ -28,6 +29,7 @@ from custody.gateways.chain import (
 from custody.models import ChainTransaction
 from custody.states import CHAIN_TRANSACTION_MOVES, ChainTransactionState, advance
 from kernel.gateways import GatewayUnavailable
+from kernel.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,15 @@ OPEN = [
     ChainTransactionState.CONFIRMED,
 ]
 GONE = [ChainTransactionState.FAILED, ChainTransactionState.EXPIRED]
+FIRST_WAIT_SECONDS = 15
+WAIT_DOUBLINGS_MAX = 8  # then about an hour
+
+
+class FailedOnChain(Refusal):
+    """The chain failed this transaction; another is signed after a while."""
+
+    code = "failed_on_chain"
+    http_status = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +66,12 @@ def sign_once(*, intent: Intent, chain: SolanaChain, now: datetime) -> ChainTran
     """The one live transaction of this key, signed now unless it is there already.
 
     :raises GatewayUnavailable: no recent blockhash could be had.
+    :raises FailedOnChain: the last one failed on the chain not long enough ago.
     """
     live = _live(intent.key)
     if live is not None:
         return live
+    _check_waited(intent.key, now)
     recent = chain.latest_blockhash()
     message = MessageV0.try_compile(
         intent.signers[0].pubkey(), list(intent.instructions), [], recent.blockhash
@@ -78,6 +91,16 @@ def sweep_transactions(*, chain: SolanaChain, now: datetime) -> int:
     for start in range(0, len(rows), STATUSES_MAX):
         moved += _sweep(rows[start : start + STATUSES_MAX], chain, now)
     return moved
+
+
+def _check_waited(key: str, now: datetime) -> None:
+    failed = ChainTransaction.objects.filter(key=key, state=ChainTransactionState.FAILED)
+    last = failed.order_by("-attempt").first()
+    if last is None:
+        return
+    doublings = min(failed.count() - 1, WAIT_DOUBLINGS_MAX)
+    if now < last.signed_at + timedelta(seconds=FIRST_WAIT_SECONDS * 2**doublings):
+        raise FailedOnChain(f"Failed on the chain {failed.count()} times: {last.error}")
 
 
 @transaction.atomic

@@ -7,9 +7,11 @@ See docs/custody.md for the stages and docs/ledger.md for the postings.
 """
 
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from solders.pubkey import Pubkey
 
 from accounts import approvals
@@ -148,7 +150,11 @@ def sweep_mints(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> int:
     rows = MintRequest.objects.exclude(state__in=ENDED).select_related(
         "asset", "order", "chain_transaction", "proposal", "started_by"
     )
-    return sweep_rows(in_order(rows, "requested_at"), lambda mint: _step(mint, chain, keys, now))
+    # What needs no chain does not wait for one that is silent.
+    step = partial(_step, chain=chain, keys=keys, now=now)
+    minting = Q(state__in=[MintState.APPROVED, MintState.MINTING])
+    moved = sweep_rows(in_order(rows.exclude(minting), "requested_at"), step)
+    return moved + sweep_rows(in_order(rows.filter(minting), "requested_at"), step)
 
 
 # --- steps ----------------------------------------------------------------------

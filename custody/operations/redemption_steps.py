@@ -7,8 +7,10 @@ the clock and the postings.
 """
 
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from solders.pubkey import Pubkey
 
 from custody import ledger, pool_transfers
@@ -47,7 +49,11 @@ def sweep_redemptions(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> 
     rows = Redemption.objects.exclude(state__in=ENDED).select_related(
         "asset", "share_asset", "order", "transfer_out", "chain_transaction"
     )
-    return sweep_rows(in_order(rows, "requested_at"), lambda row: _step(row, chain, keys, now))
+    # What needs no chain does not wait for one that is silent.
+    step = partial(_step, chain=chain, keys=keys, now=now)
+    burning = Q(state=RedemptionState.SOLD)
+    moved = sweep_rows(in_order(rows.exclude(burning), "requested_at"), step)
+    return moved + sweep_rows(in_order(rows.filter(burning), "requested_at"), step)
 
 
 def _step(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""What lies in transit is what pool transfers sent and nobody has taken yet."""
+"""What lies in transit, and in escrow, is what open transfers and redemptions put there."""
 
 from collections.abc import Iterator
 
@@ -20,6 +20,26 @@ TRANSIT = """
         ON sent.asset_id = account.asset_id AND sent.pool = account.pool
      WHERE COALESCE(account.posted_units, 0) <> COALESCE(sent.units, 0)
 """
+ESCROW = """
+    SELECT COALESCE(account.owner_id, promised.investor_id),
+           COALESCE(account.asset_id, promised.asset_id),
+           COALESCE(account.posted_units, 0), COALESCE(promised.units, 0)
+      FROM (SELECT owner_id, asset_id, posted_units FROM custody_ledgeraccount
+             WHERE purpose = 'redemption') AS account
+      FULL JOIN (SELECT investor_id, asset_id,
+                        sum(CASE state WHEN 'sold' THEN sold_units ELSE units END) AS units
+                   FROM custody_redemption WHERE state IN ('held', 'submitted', 'sold')
+                  GROUP BY investor_id, asset_id) AS promised
+        ON promised.investor_id = account.owner_id AND promised.asset_id = account.asset_id
+     WHERE COALESCE(account.posted_units, 0) <> COALESCE(promised.units, 0)
+"""
+
+
+def escrow_is_of_redemptions(cursor: Cursor) -> Iterator[Difference]:
+    cursor.execute(ESCROW)
+    for investor_id, asset_id, posted, promised in cursor.fetchall():
+        where = f"escrow of investor {investor_id}, asset {asset_id}"
+        yield Difference("escrow", where, f"{promised} units of redemptions", str(posted))
 
 
 def transit_is_on_the_way(cursor: Cursor) -> Iterator[Difference]:

@@ -5,17 +5,42 @@ from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from solders.instruction import Instruction
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
 
 from custody import ledger, operations
-from custody.models import Asset, CustodianOrder, PoolTransfer, Redemption
+from custody.gateways import token2022
+from custody.models import Asset, ChainTransaction, CustodianOrder, PoolTransfer, Redemption
 from custody.operations.redemption import (
     IdempotencyKeyReused,
     NotRedeemable,
     RedemptionTooSmall,
 )
 from custody.queries import reserves
+from custody.verification.transfer_checks import escrow_is_of_redemptions
 from kernel.refusals import Forbidden
 from tests.custody_stories import SHARE, TOKEN, House, allow_to_sell
+
+
+def differences_of_escrow() -> list[str]:
+    with connection.cursor() as cursor:
+        return [str(found) for found in escrow_is_of_redemptions(cursor)]
+
+
+def on_chain(house: House, instruction: Instruction) -> None:
+    """By the compliance key."""
+    signers = [house.keys.payer, house.keys.compliance]
+    blockhash = house.chain.latest_blockhash().blockhash
+    message = MessageV0.try_compile(signers[0].pubkey(), [instruction], [], blockhash)
+    signed = VersionedTransaction(message, signers)
+    house.chain.send(bytes(signed))
+    signature = str(signed.signatures[0])
+    house.sweep_until(lambda: house.chain.statuses([signature])[1][0] is not None)
+    status = house.chain.statuses([signature])[1][0]
+    assert status is not None
+    assert not status.error
 
 
 def minted(house: House, tokens: int = 10) -> House:
@@ -42,6 +67,10 @@ def test_a_redemption_sells_at_the_next_session_burns_and_pays(house: House) -> 
     house.sweep_until(lambda: state(redemption) == "submitted")
     assert house.books["alice trading AAPLx"] == "5"
     assert house.books["alice redemption AAPLx"] == "5"
+    assert differences_of_escrow() == []
+    Redemption.objects.filter(id=redemption.id).update(units=4 * TOKEN)
+    assert len(differences_of_escrow()) == 1
+    Redemption.objects.filter(id=redemption.id).update(units=5 * TOKEN)
     house.sweep()
     assert state(redemption) == "submitted"  # the market is closed: no price yet
 
@@ -271,3 +300,28 @@ def test_the_multiplier_at_the_hold_decides_how_many_shares_are_sold(house: Hous
     done = Redemption.objects.select_related("order").get(id=redemption.id)
     assert done.order is not None
     assert done.share_units == done.order.units == 2 * SHARE
+
+
+def test_a_burn_that_the_chain_fails_is_tried_again_after_a_while(house: House) -> None:
+    minted(house)
+    mint = Pubkey.from_string(Asset.objects.get(code="AAPLx").mint_address)
+    redemption = house.redeem("alice", 5 * TOKEN)
+    house.clock.to_next_session()
+    house.sweep_until(lambda: state(redemption) == "submitted")
+    on_chain(house, token2022.pause(mint, house.keys.compliance.pubkey()))
+    burns = ChainTransaction.objects.filter(kind="burn")
+    house.clock.advance(seconds=5)
+
+    house.sweep_until(lambda: burns.filter(state="failed").exists())
+    attempts = burns.count()
+    for _ in range(5):
+        house.sweep()
+
+    assert burns.count() == attempts == 1
+    assert "Failed on the chain" in Redemption.objects.get(id=redemption.id).problem
+    assert differences_of_escrow() == []
+    on_chain(house, token2022.resume(mint, house.keys.compliance.pubkey()))
+    house.clock.advance(minutes=1)
+    house.sweep_until(lambda: state(redemption) == "paid")
+    assert burns.count() == 2
+    assert Redemption.objects.get(id=redemption.id).problem == ""
