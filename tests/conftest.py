@@ -138,6 +138,8 @@ def live_bourse(sandbox: live.Processes, cloned_database: str) -> Iterator[live.
     processes.start("web", "engine")
     yield processes
     processes.stop()
+    for name in ("web", "engine"):  # pytest shows it beside a failure
+        print(f"--- the end of {name}'s log\n{processes.log(name)[-4000:]}")
 
 
 def _close_connections() -> None:

@@ -1,8 +1,10 @@
 """Balances, deposits and redemptions by /api/v1."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 
 from custody.models import Asset, Redemption
@@ -77,7 +79,10 @@ def test_a_redemption_that_cannot_be_is_refused(bob: Partner) -> None:
         assert bob.post("/api/v1/redemptions/", body)[1]["code"] == code, changed
 
 
-def test_an_asset_that_does_not_arrive_by_chain_has_no_deposit_address(bob: Partner) -> None:
+def test_an_asset_that_does_not_arrive_by_chain_has_no_deposit_address(
+    bob: Partner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings.ENV, "bourse_chain_keys_file", tmp_path / "chain_keys.json")
     call_command("create_chain_keys", verbosity=0)
 
     status, body = bob.get("/api/v1/deposit-address/?asset=AAPLx")

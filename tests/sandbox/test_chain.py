@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,25 @@ FINAL_SLOTS = 20
 SOL = 10**9
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
-    options = ["--slot-ms", str(SLOT_MS), "--final-slots", str(FINAL_SLOTS)]
-    party = Party("chain", tmp_path_factory.mktemp("chain"), options).start()
+@contextmanager
+def started(folder: Path, *, slot_ms: int = SLOT_MS) -> Iterator[Party]:
+    options = ["--slot-ms", str(slot_ms), "--final-slots", str(FINAL_SLOTS)]
+    party = Party("chain", folder, options).start()
     yield party
     party.kill()
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
+    with started(tmp_path_factory.mktemp("chain")) as party:
+        yield party
+
+
+@pytest.fixture
+def slow_node(tmp_path: Path) -> Iterator[Party]:
+    """Its blockhashes are good for a minute, longer than any restart takes."""
+    with started(tmp_path, slot_ms=400) as party:
+        yield party
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +171,8 @@ def test_a_payment_beyond_the_balance_fails_in_preflight_and_costs_a_fee_without
     assert lamports(node, target) == 0
 
 
-def test_acknowledged_transactions_survive_kill_9(node: Party) -> None:
+def test_acknowledged_transactions_survive_kill_9(slow_node: Party) -> None:
+    node = slow_node
     payer = funded(node)
     targets = [Keypair().pubkey() for _ in range(20)]
     sent = [signed_payment(node, payer, target, SOL // 10) for target in targets]
