@@ -31,9 +31,16 @@ def ledger_post(servers: Servers, rounds: int, seconds: float, seed: int) -> Res
     return ledger_post.run(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
+def verify_ledger(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import verify_ledger
+
+    return verify_ledger.run(servers, rounds=rounds, seed=seed)
+
+
 BENCHES: dict[str, Callable[[Servers, int, float, int], Result]] = {
     "engine_durable": engine_durable,
     "ledger_post": ledger_post,
+    "verify_ledger": verify_ledger,
 }
 
 

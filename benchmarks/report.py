@@ -3,13 +3,17 @@
 import json
 import statistics
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Result:
-    """`ratio` is value over yardstick; it holds when it is at least `bound`."""
+    """`ratio` is value over yardstick; it holds when it is at least `bound`.
+
+    Where `at_most`, less is better, as with times: it holds up to `bound`. `also` holds
+    numbers beside the ratio, each with the most it may be.
+    """
 
     bench: str
     unit: str
@@ -17,6 +21,8 @@ class Result:
     yardstick: str
     yardstick_values: Sequence[float]
     bound: float
+    at_most: bool = False
+    also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -24,21 +30,28 @@ class Result:
 
     @property
     def holds(self) -> bool:
-        return self.ratio >= self.bound
+        ratio_holds = self.ratio <= self.bound if self.at_most else self.ratio >= self.bound
+        return ratio_holds and all(value <= most for value, most in self.also.values())
 
     def as_json(self) -> str:
         return json.dumps(
             {
                 "bench": self.bench,
-                "value": round(statistics.median(self.values), 1),
+                "value": _rounded(statistics.median(self.values)),
                 "unit": self.unit,
                 "yardstick": self.yardstick,
-                "yardstick_value": round(statistics.median(self.yardstick_values), 1),
+                "yardstick_value": _rounded(statistics.median(self.yardstick_values)),
                 "ratio": round(self.ratio, 2),
                 "bound": self.bound,
+                **{name: round(value, 1) for name, (value, _) in self.also.items()},
                 "holds": self.holds,
             }
         )
+
+
+def _rounded(value: float) -> float:
+    """Four digits of a time below ten, one decimal of a rate."""
+    return round(value, 1 if value >= 10 else 4)
 
 
 def say(text: str) -> None:

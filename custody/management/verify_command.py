@@ -24,6 +24,7 @@ class VerifyCommand(BaseCommand):
                 self.stdout.write(str(difference))
             counted = ", ".join(f"{count} {name}" for name, count in report.counted.items())
             verdict = "all agree" if report.is_clean else f"{len(report.differences)} differences"
-            self.stdout.write(f"{counted}: {verdict}")
+            as_of = f"as of {report.as_of}: " if report.as_of else ""
+            self.stdout.write(f"{as_of}{counted}: {verdict}")
         if not report.is_clean:
             sys.exit(1)

@@ -1,23 +1,25 @@
 """Running the checks over one snapshot and reporting."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 
+from custody.as_of import NOW, Scope
 from custody.models.seals import SealChain
 from custody.sealing_history import list_history_tables
 from custody.verification.history_checks import history_rules_are_in_force
-from custody.verification.ledger_checks import LEDGER_CHECKS
-from custody.verification.registry import Difference, list_checks
+from custody.verification.lanes import run_checks
+from custody.verification.ledger_checks import (
+    HISTORY_CHECKS,
+    PRESENT_CHECKS,
+    rules_are_in_force,
+)
+from custody.verification.registry import Check, Difference, list_checks
 from custody.verification.seal_checks import read_heads, seals_hold
+from custody.verification.snapshots import snapshot
 from custody.verification.transfer_checks import transit_is_on_the_way
-
-# Enough to see what happened; a broken table would fill the screen.
-DIFFERENCES_PER_CHECK_MAX = 100
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Report:
 
     counted: dict[str, int]
     differences: list[Difference] = field(default_factory=list)
+    as_of: str = ""  # the seal, or empty: now
 
     @property
     def is_clean(self) -> bool:
@@ -34,46 +37,50 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         return {
             "ok": self.is_clean,
+            "as_of": self.as_of,
             "counted": self.counted,
             "differences": [difference.as_json() for difference in self.differences],
         }
 
 
-def verify_ledger() -> Report:
-    """Entries, balances, holds, seals, and what other apps registered."""
+def verify_ledger(scope: Scope = NOW) -> Report:
+    """Entries, balances, holds, seals, and what other apps registered.
+
+    As of a seal: its entries, sealed balances and the seals until then; what is held,
+    in transit or known to other apps has no past.
+    """
     heads = read_heads(SealChain.LEDGER)
-    with snapshot(), connection.cursor() as cursor:
-        report = Report(_count(["custody_ledgeraccount", "custody_journalentry"]))
-        report.counted["postings"] = _count(["custody_posting"])["custody_posting"]
-        for check in [*LEDGER_CHECKS, transit_is_on_the_way, *list_checks()]:
-            report.differences += _some(iter(check(cursor)))
-        report.differences += _some(seals_hold(SealChain.LEDGER, heads))
+    with snapshot():
+        report = Report(_count_ledger(scope), as_of=str(scope.seal or ""))
+        # First what takes longest: it is what the others run beside.
+        checks: list[Check] = [partial(check, scope=scope) for check in HISTORY_CHECKS]
+        checks.append(rules_are_in_force)
+        if scope.seal is None:
+            checks += [*PRESENT_CHECKS, transit_is_on_the_way, *list_checks()]
+        seals = partial(seals_hold, SealChain.LEDGER, heads, scope)
+        report.differences += run_checks(checks, meanwhile=seals)
     return report
 
 
 def verify_audit() -> Report:
     """The history tables against their seals."""
     heads = read_heads(SealChain.AUDIT)
-    with snapshot(), connection.cursor() as cursor:
+    with snapshot():
         report = Report(_count(list_history_tables()))
-        report.differences += _some(history_rules_are_in_force(cursor))
-        report.differences += _some(seals_hold(SealChain.AUDIT, heads))
+        seals = partial(seals_hold, SealChain.AUDIT, heads)
+        report.differences += run_checks([history_rules_are_in_force], meanwhile=seals)
     return report
 
 
-@contextmanager
-def snapshot() -> Iterator[None]:
-    """One unchanging view of the database, that blocks nobody and changes nothing."""
-    outermost = not connection.in_atomic_block
-    with transaction.atomic():
-        if outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
-
-
-def _some(differences: Iterator[Difference]) -> list[Difference]:
-    return list(islice(differences, DIFFERENCES_PER_CHECK_MAX))
+def _count_ledger(scope: Scope) -> dict[str, int]:
+    if scope.seal is None:
+        return _count(["custody_ledgeraccount", "custody_journalentry", "custody_posting"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM custody_journalentry WHERE xid < %s::text::xid8",
+            [str(scope.xid_to)],
+        )
+        return {"custody_journalentry": cursor.fetchone()[0]}
 
 
 def _count(tables: list[str]) -> dict[str, int]:

@@ -1,34 +1,38 @@
 """The seals against what they cover: numbers, links, signatures, roots, heads outside."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from custody import sealing, sealing_keys
-from custody.models.seals import Seal
+from custody.as_of import NOW, Scope
+from custody.models.seals import Seal, SealChain
 from custody.sealing_heads import HeadsFile
 from custody.sealing_leaves import Rows, list_sources
 from custody.verification.registry import Difference
+from custody.verification.seal_roots import recomputed_roots
+from custody.verification.since import since_seal
 
 
-def seals_hold(chain: str, heads: dict[int, str]) -> Iterator[Difference]:
+def seals_hold(chain: str, heads: dict[int, str], scope: Scope = NOW) -> Iterator[Difference]:
     """Walk a chain from its first seal, recomputing each root from the rows.
 
     :param heads: what the heads file said before the snapshot: number -> hash.
     """
     keys = sealing_keys.load_public(sealing.key_file())
-    seals = Seal.objects.filter(chain=chain).order_by("n")
+    seals = Seal.objects.filter(chain=chain, xid_to__lte=scope.xid_to).order_by("n")
     last = seals.last()
     if last is not None:
-        rows = [Rows(source, 0, last.xid_to) for source in list_sources(chain)]
         previous: Seal | None = None
-        for seal in seals.iterator(chunk_size=1000):
+        walk = seals.iterator(chunk_size=1000)
+        roots = recomputed_roots(walk) if chain == SealChain.LEDGER else _roots_of_rows(walk, last)
+        for seal, root, leaf_count in roots:
             yield from _links(seal, previous)
             yield from _signature(seal, keys)
-            yield from _root(seal, rows)
+            yield from _root(seal, root, leaf_count)
             yield from _head(seal, heads)
             previous = seal
-    if heads and max(heads) > (last.n if last else 0):
+    if scope.seal is None and heads and max(heads) > (last.n if last else 0):
         found = f"{last.n if last else 0} in the database"
         where = f"{chain} heads file"
         yield Difference("seals", where, f"{max(heads)} seals", found)
@@ -63,13 +67,20 @@ def _signature(seal: Seal, keys: dict[str, Ed25519PublicKey]) -> Iterator[Differ
         yield Difference("seals", str(seal), f"signed by key {seal.key_id}", "another signature")
 
 
-def _root(seal: Seal, rows: list[Rows]) -> Iterator[Difference]:
-    tree, _ = sealing.build_tree(rows, seal.xid_to, seal.columns)
-    if tree.root() != bytes(seal.merkle_root) or tree.leaf_count != seal.leaf_count:
+def _roots_of_rows(seals: Iterable[Seal], last: Seal) -> Iterator[tuple[Seal, bytes, int]]:
+    """Each seal with the root and number of the leaves that are there now."""
+    rows = [Rows(source, 0, last.xid_to) for source in list_sources(last.chain)]
+    for seal in seals:
+        tree, _ = sealing.build_tree(rows, seal.xid_to, seal.columns)
+        yield seal, tree.root(), tree.leaf_count
+
+
+def _root(seal: Seal, root: bytes, leaf_count: int) -> Iterator[Difference]:
+    if root != bytes(seal.merkle_root) or leaf_count != seal.leaf_count:
         where = f"{seal}, rows of transactions {seal.xid_from} to {seal.xid_to - 1}"
         expected = f"{seal.leaf_count} rows with root {bytes(seal.merkle_root).hex()}"
-        found = f"{tree.leaf_count} rows with root {tree.root().hex()}"
-        yield Difference("sealed rows", where, expected, found, seal.sealed_at.isoformat())
+        found = f"{leaf_count} rows with root {root.hex()}"
+        yield Difference("sealed rows", where, expected, found, since_seal(seal))
 
 
 def _head(seal: Seal, heads: dict[int, str]) -> Iterator[Difference]:

@@ -11,7 +11,7 @@ from custody.verification.ledger_checks import (
     entries_are_balanced,
     entries_say_what_they_hash,
 )
-from custody.verification.run import snapshot
+from custody.verification.snapshots import snapshot
 from tests.custody_stories import House, make_house
 from tests.parties import CALENDAR, Party, SandboxClock
 

@@ -7,10 +7,9 @@ import stat
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -26,6 +25,7 @@ from custody.sealing_heads import HeadsFile
 from custody.verification import run
 from tests import servers
 from tests.ledger_stories import NOON, Books, make_investor
+from tests.sealing_stories import as_superuser, seal_all, wait_for_others
 
 # These tests rewrite history on purpose; the verifiers are what is tested.
 LEDGER_IS_TAMPERED_WITH = True
@@ -45,32 +45,6 @@ def sealer(books: Books) -> sealing.Sealer:
     sealer = sealing.sealer()
     sealer.start()
     return sealer
-
-
-def seal_all(sealer: sealing.Sealer, seconds: int = 0) -> list[Seal]:
-    """Seal what is committed by now."""
-    wait_for_others()
-    return sealer.seal(NOON + timedelta(seconds=seconds))
-
-
-def wait_for_others() -> None:
-    """Transaction ids belong to the whole server: other workers' tests hold seals back."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
-        next_xid = cursor.fetchone()[0]
-    deadline = time.monotonic() + 60
-    while sealing.oldest_running_xid() < next_xid:
-        assert time.monotonic() < deadline, "another test's transaction does not end"
-        time.sleep(0.02)
-
-
-def as_superuser(*statements: LiteralString, **params: Any) -> None:
-    """What nobody should be able to do, done by somebody who can do everything."""
-    name = connection.settings_dict["NAME"]
-    with psycopg.connect(servers.session_postgres().admin_url(name)) as raw:
-        raw.execute("SET session_replication_role = replica")
-        for statement in statements:
-            assert raw.execute(statement, params).rowcount != 0
 
 
 def differences(chain: str = "ledger") -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from custody import ledger, verification
 from custody.ledger_core import Cursor
-from custody.verification import Difference, HoldSource, registry, run
+from custody.verification import Difference, HoldSource, lanes, registry, run
 from tests.ledger_stories import Books
 
 
@@ -67,4 +67,4 @@ def test_an_endless_list_of_differences_is_cut(books: Books) -> None:
 
     verification.register(all_is_wrong)
 
-    assert len(differences()) == run.DIFFERENCES_PER_CHECK_MAX
+    assert len(differences()) == lanes.DIFFERENCES_PER_CHECK_MAX

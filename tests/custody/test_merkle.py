@@ -2,10 +2,19 @@
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custody.merkle import EMPTY_ROOT, Tree, leaf_hash, node_hash
+from custody.merkle import (
+    EMPTY_ROOT,
+    Tree,
+    audit_path,
+    leaf_hash,
+    node_hash,
+    root_from_path,
+    root_of,
+)
 
 # The test inputs of certificate-transparency implementations and their root.
 VECTORS = [
@@ -68,3 +77,51 @@ def test_a_leaf_cannot_pass_for_a_node() -> None:
     left, right = leaf_hash(b"a"), leaf_hash(b"b")
 
     assert Tree([left + right]).root() != Tree([b"a", b"b"]).root()
+
+
+@given(st.lists(st.binary(max_size=8), max_size=70))
+def test_a_whole_range_at_once_has_the_same_root(leaves: list[bytes]) -> None:
+    assert root_of(b"".join(map(leaf_hash, leaves))) == Tree(leaves).root()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 13, 64, 65])
+def test_every_leaf_has_a_path_to_the_root(count: int) -> None:
+    leaves = [str(number).encode() for number in range(count)]
+    hashes, root = b"".join(map(leaf_hash, leaves)), Tree(leaves).root()
+
+    for index, leaf in enumerate(leaves):
+        path = audit_path(hashes, index)
+        assert root_from_path(leaf_hash(leaf), index, count, path) == root
+        for other in set(range(count)) - {index}:
+            assert leads_elsewhere(leaf_hash(leaf), other, count, path, root)
+
+
+def leads_elsewhere(leaf: bytes, index: int, count: int, path: list[bytes], root: bytes) -> bool:
+    try:
+        return root_from_path(leaf, index, count, path) != root
+    except ValueError:
+        return True
+
+
+def test_the_published_path_is_reproduced() -> None:
+    """Of leaf 5 among 8, as the RFC 6962 implementations' tests have it."""
+    path = [digest.hex() for digest in audit_path(b"".join(map(leaf_hash, LEAVES)), 5)]
+
+    assert path == [
+        "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
+        "ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0",
+        "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    ]
+
+
+def test_a_path_that_is_too_short_or_too_long_is_refused() -> None:
+    path = audit_path(b"".join(map(leaf_hash, LEAVES)), 5)
+    leaf = leaf_hash(LEAVES[5])
+
+    for wrong in (path[:-1], [*path, path[0]]):
+        with pytest.raises(ValueError, match="too"):
+            root_from_path(leaf, 5, 8, wrong)
+    with pytest.raises(ValueError, match="no leaf 8"):
+        root_from_path(leaf, 8, 8, path)
+    with pytest.raises(IndexError):
+        audit_path(b"", 0)
