@@ -135,6 +135,10 @@ class IdBlock:
                 self._free.pop(0)
         return taken
 
+    def holds(self, count: int) -> bool:
+        """Whether `take(count)` would ask the database for nothing."""
+        return sum(map(len, self._free)) >= count
+
     def reserve(self, cursor: Cursor, count: int) -> None:
         """Draw now what the next `take(count)` needs; a pipeline cannot wait for it."""
         missing = count - sum(map(len, self._free))

@@ -168,6 +168,11 @@ def _write_ledger(
     hold_accounts(cursor, {account: delta for account, delta in deltas.items() if delta > 0})
 
 
+def entries_max(effects: Effects) -> int:
+    """How many journal entries the batch has at most."""
+    return len(effects.trades) + len(effects.transfers)
+
+
 def entries(effects: Effects, house: HouseAccounts) -> list[Entry]:
     """The journal entries of a batch: transfers first, for trades may spend them."""
     moved = [

@@ -233,9 +233,10 @@ class Sequencer:
         try:
             passed = self._begin(envelopes)
             work = self._match(envelopes, passed)
-            records.open_accounts(
-                self._database_line.cursor(), self.pool_id, work.batch.effects.new_funds
-            )
+            cursor, effects = self._database_line.cursor(), work.batch.effects
+            records.open_accounts(cursor, self.pool_id, effects.new_funds)
+            # One order may sweep thousands: more entries than ids were drawn ahead for.
+            self._block.reserve(cursor, records.entries_max(effects))
             self._fill(work, passed.inbox)
             if len(envelopes) >= AHEAD_MIN and not alone:
                 self._hand_over(work)
@@ -321,8 +322,10 @@ class Sequencer:
         batch_no = self._under_way[0].batch.effects.batch_no + 1
         self.owned.now = max(self.owned.now, clock.now().timestamp())
         work = self._match(envelopes, Passed(batch_no, [], {}))
-        if any(not funds.account_id for funds in work.batch.effects.new_funds):
-            self._undo(work)  # their accounts have to be opened first
+        effects = work.batch.effects
+        needs_accounts = any(not funds.account_id for funds in effects.new_funds)
+        if needs_accounts or not self._block.holds(records.entries_max(effects)):
+            self._undo(work)  # the database has to be asked first
             return None
         self._fill(work, [])
         return work
