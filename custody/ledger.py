@@ -62,6 +62,7 @@ __all__ = [
     "get_account_id",
     "hold",
     "hold_accounts",
+    "lock_posted",
     "post",
     "refusal_for",
     "release",
@@ -135,6 +136,21 @@ def capture(*, account_id: int, units: int, entry: Entry, now: datetime) -> int:
     with _refusing({InsufficientUnits: HoldTooSmall}):
         # A hold that is too small shows before any balance moves.
         return _post([entry], now, releases={account_id: _positive(units)})[0]
+
+
+def lock_posted(account_ids: Sequence[int]) -> dict[int, int]:
+    """Posted units by account, locked until the transaction ends, in the order of ids.
+
+    For an entry that depends on balances: name all accounts that are posted to
+    afterwards, or two such transactions may deadlock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_ACCOUNTS, [sorted(account_ids)])
+        cursor.execute(
+            "SELECT id, posted_units FROM custody_ledgeraccount WHERE id = ANY (%s)",
+            [list(account_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def get_account_id(owner_id: int | None, asset_id: int, purpose: str, pool: int = 0) -> int:

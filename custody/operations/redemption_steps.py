@@ -22,6 +22,7 @@ from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, ChainTransaction, CustodianOrder, PoolTransfer, Redemption
 from custody.models.pool_transfers import PoolTransferState
 from custody.operations.chain import GONE, Intent, sign_once
+from custody.operations.issuance import share_units_for
 from custody.operations.redemption import check_may_sell, shares_of
 from custody.operations.shares import order_shares
 from custody.operations.sweeping import in_order, sweep_rows
@@ -192,19 +193,45 @@ def _book_burn(row: Redemption, now: datetime) -> bool:
     """The burn is final: tokens and the shares behind them leave together."""
     moved = _move(row, RedemptionState.BURNED, burned_at=now)
     if moved:
-        ledger.post([_burn_entry(row), _sale_entry(row)], now)
+        sale = _sale_entry(row)
+        burn = _burn_entry(row, sale)
+        ledger.post([burn, sale], now)
     return moved
 
 
-def _burn_entry(row: Redemption) -> Entry:
+def _burn_entry(row: Redemption, sale: Entry) -> Entry:
     tokens, shares = _sold(row)
-    lines = (
-        Line(_owned(row, Purpose.REDEMPTION), -tokens),
-        Line(_house(row.asset_id, Purpose.CHAIN), tokens),
-        Line(_house(row.share_asset_id, Purpose.SHARES_BACKING), -shares),
-        Line(_house(row.share_asset_id, Purpose.SHARES_FREE), shares),
+    escrow, chain = _owned(row, Purpose.REDEMPTION), _house(row.asset_id, Purpose.CHAIN)
+    backing = _house(row.share_asset_id, Purpose.SHARES_BACKING)
+    free, dust_account = (
+        _house(row.share_asset_id, Purpose.SHARES_FREE),
+        _house(row.share_asset_id, Purpose.DUST),
     )
-    return Entry("burn", f"burn:{row.id}", str(row.id), lines)
+    sold_from = [line.account_id for line in sale.lines]
+    posted = ledger.lock_posted([escrow, chain, backing, free, dust_account, *sold_from])
+    dust = _dust(row, circulating=-posted[chain], backing=posted[backing])
+    lines = (
+        Line(escrow, -tokens),
+        Line(chain, tokens),
+        Line(backing, -shares - dust),
+        Line(free, shares),
+        Line(dust_account, dust),
+    )
+    booked = tuple(line for line in lines if line.units)
+    return Entry("burn", f"burn:{row.id}", str(row.id), booked)
+
+
+def _dust(row: Redemption, *, circulating: int, backing: int) -> int:
+    """Shares that the burned tokens stood for, that were not sold and back nothing any more.
+
+    Less than a base unit of the token is worth; never what the tokens left need.
+    """
+    tokens, shares = _sold(row)
+    token = Asset.objects.get(id=row.asset_id)
+    unsold = share_units_for(token, row.share_asset, tokens) - shares
+    left = circulating - tokens
+    needed = share_units_for(token, row.share_asset, left) if left else 0
+    return max(min(unsold, backing - shares - needed), 0)
 
 
 def _sale_entry(row: Redemption) -> Entry:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, models
 from django.db.models import Q, QuerySet
+from psycopg.errors import TransactionRollback
 
 from custody.gateways.chain import ChainError
 from kernel.gateways import GatewayUnavailable
@@ -41,8 +42,10 @@ def sweep_rows(rows: Iterable[Row], step: Callable[[Row], bool]) -> int:
             silences += 1
             if silences == SILENCES_MAX:
                 raise
-        except (OperationalError, InterfaceError):
-            raise  # the database itself: nothing can be noted
+        except (OperationalError, InterfaceError) as failure:
+            if not isinstance(failure.__cause__, TransactionRollback):
+                raise  # the database itself: nothing can be noted
+            logger.warning("%s stays, somebody else was moving it: %s", row, failure)
         except (ChainError, Refusal) as failure:
             logger.warning("%s stays: %s", row, failure)
             note_problem(row, str(failure))

@@ -273,6 +273,15 @@ def test_tokens_for_a_part_are_rounded_up_so_that_the_rest_stays_covered(house: 
     assert done.share_units == 333_333_331 * 10 * (10**18 * 7 // 9) // 10**18
     assert done.order.filled_units == done.share_units * 40 // 100
     assert done.sold_units == -(-333_333_331 * done.order.filled_units // done.share_units)
+    left = 10 * TOKEN - done.sold_units
+    needed = -(-left * 10 * (10**18 * 7 // 9) // 10**18)
+    backing = house.books.row("shares_backing AAPL").posted_units
+    dust = house.books.row("dust AAPL").posted_units
+    assert 0 < dust <= 10  # a base unit of the token stands for less than ten of the share
+    assert backing + dust + done.order.filled_units == 10 * SHARE
+    assert backing >= needed
+    (found,) = reserves(chain=house.chain, custodian=house.custodian, now=house.now)
+    assert found.verdict == "covered", found.findings
     connection.check_constraints()  # tokens_are_backed among them
 
 
