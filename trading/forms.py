@@ -40,6 +40,15 @@ class TicketForm(forms.Form):
         required=False,
     )
     post_only = forms.BooleanField(required=False)
+    # One page, one order: a second click sends the same key and gets the first answer.
+    key = forms.RegexField(
+        r"\A[0-9a-f]{24}\Z",
+        strip=False,
+        error_messages={
+            "required": "Load the page again, then send the order.",
+            "invalid": "Load the page again, then send the order.",
+        },
+    )
 
     def __init__(self, *args: Any, listing: ListingView, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

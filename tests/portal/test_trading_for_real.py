@@ -83,7 +83,12 @@ def test_a_preview_that_was_not_ours_is_refused(token: str, alice: Investor) -> 
 
 
 def limit_order(client: Client, **changes: str) -> Any:
-    form = {"side": "buy", "order_type": "limit", "price": "200", "quantity": "0.5"} | changes
+    """The plain form as the page gives it, its own key included."""
+    page = client.get(reverse("trade", args=[SYMBOL])).content.decode()
+    found = re.search(r'name="key" value="([0-9a-f]+)"', page)
+    assert found is not None
+    form = {"side": "buy", "order_type": "limit", "price": "200", "quantity": "0.5"}
+    form |= {"key": found[1]} | changes
     return client.post(reverse("place_order", args=[SYMBOL]), form)
 
 
@@ -101,9 +106,29 @@ def test_a_limit_order_from_the_form_rests_is_listed_and_can_be_canceled(alice: 
     assert (order.status, order.held_units) == ("canceled", 0)
 
 
+def test_a_second_click_on_the_form_is_the_same_order(alice: Investor) -> None:
+    client = client_of(alice)
+
+    first = limit_order(client, key="0" * 24)
+    second = limit_order(client, key="0" * 24)
+    other = limit_order(client, key="0" * 24, quantity="0.6")
+
+    order = Order.objects.get(investor_id=alice.pk, status="open")
+    assert first.headers["Location"] == reverse("order", args=[order.id])
+    assert second.headers["Location"] == first.headers["Location"]
+    assert other.headers["Location"] == reverse("trade", args=[SYMBOL])
+
+
 @pytest.mark.parametrize(
     "changes",
     [
+        {"key": ""},
+        {"key": "of my own"},
+        {"quantity": "\u0661"},  # an Arabic one
+        {"quantity": "NaN"},
+        {"quantity": "+1"},
+        {"quantity": "1,5"},
+        {"quantity": "9" * 30},
         {"quantity": "1e2"},
         {"quantity": "0.123456789"},
         {"quantity": "-1"},

@@ -1,5 +1,6 @@
 """The trade page, its form without JavaScript, and cancelling."""
 
+import secrets
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -45,12 +46,14 @@ def trade(request: HttpRequest, symbol: str) -> HttpResponse:
     row = pages.get_market_row(symbol=symbol, country=country_of(request), now=now)
     if row.listing.symbol != symbol:
         return redirect("trade", symbol=row.listing.symbol)
-    request.session["last_listing"] = symbol
+    if request.user.is_authenticated:  # a visitor's look is worth no row
+        request.session["last_listing"] = symbol
     investor = get_investor_for(request.user)
     context = _market_context(row) | _own_context(investor, row)
     context["gate"] = find_gate(
         investor=investor, row=row, is_signed_in=request.user.is_authenticated
     )
+    context["form_key"] = secrets.token_hex(12)
     context["form_side"] = "sell" if request.GET.get("side") == "sell" else "buy"
     return render(request, "trading/trade.html", context)
 
@@ -131,6 +134,7 @@ def _command(cleaned: dict[str, Any], symbol: str, investor: Investor) -> PlaceO
         price_units=cleaned["price"] if is_limit else None,
         time_in_force=(cleaned["time_in_force"] or "gtc") if is_limit else "ioc",
         post_only=cleaned["post_only"] and is_limit,
+        client_order_id=f"form-{cleaned['key']}",
     )
 
 
