@@ -267,7 +267,7 @@ class Sequencer:
             if passed.inbox:
                 line, effects = self._database_line, batch.effects
                 apply_inbox(line, owned.pool, passed.inbox, effects, self.pool_id)
-                self._know_new_assets()
+                self._know_new_assets(effects)
             batches.run(owned.pool, batch, owned.recent)
             batch.effects.close_books()
             owned.recent.update(batch.taken, owned.now)
@@ -276,13 +276,15 @@ class Sequencer:
             raise
         return work
 
-    def _know_new_assets(self) -> None:
+    def _know_new_assets(self, effects: Effects) -> None:
         """Open the house's accounts of assets that came after this engine."""
         owned = self.owned
         rules = (market.rules for market in owned.pool.markets.values())
         wanted = {asset for each in rules for asset in (each.base_id, each.quote_id)}
         wanted |= {asset_id for _, asset_id in owned.pool.funds}
         if not wanted <= owned.house.transit.keys():
+            # Accounts opened here are gone if the batch is.
+            effects.undo.append((setattr, (owned, "house", owned.house)))
             owned.house = loading.load_house_accounts(self._database_line, self.pool_id)
 
     def _fill(self, work: Work, inbox: Sequence[InboxRow]) -> None:
