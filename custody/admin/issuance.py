@@ -16,9 +16,10 @@ from custody import operations
 from custody.admin.words import amount, mint_in_words, money, order_in_words, timeline
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, CustodianOrder, LedgerAccount, MintRequest
-from custody.operations.issuance import share_units_for
+from custody.operations.issuance import OFFICER_PERMISSION, share_units_for
 from custody.operations.shares import get_share_asset
 from kernel import clock
+from kernel.ids import uuid7
 from kernel.money import parse_units
 from kernel.refusals import Refusal
 from reference.queries import get_reference_price
@@ -48,6 +49,8 @@ class StartMintForm(forms.Form):
         widget=UnfoldAdminSelectWidget,
     )
     reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget)
+    # One page, one mint: a second click sends the same id.
+    mint_id = forms.UUIDField(initial=uuid7, widget=forms.HiddenInput)
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -92,8 +95,7 @@ class MintRequestAdmin(FileAdmin):
             "held": amount(row.held_units, row.share_asset),
             "proposal": proposal,
             "is_own": row.started_by_id == officer.pk,
-            "may_decide": row.state == "awaiting_approval"
-            and officer.has_perm("accounts.check_proposal"),
+            "may_decide": row.state == "awaiting_approval" and officer.has_perm(OFFICER_PERMISSION),
             "timeline": timeline(_stages(row)),
             "transaction": row.chain_transaction,
         }
@@ -119,7 +121,7 @@ class MintRequestAdmin(FileAdmin):
 
     def start(self, request: HttpRequest) -> HttpResponse:
         """Two steps: what would happen in words, then the start."""
-        if not request.user.has_perm("custody.add_mintrequest"):
+        if not request.user.has_perm(OFFICER_PERMISSION):
             raise PermissionDenied
         form = StartMintForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -138,6 +140,7 @@ class MintRequestAdmin(FileAdmin):
             maker=officer_of(request),
             reason=form.cleaned_data["reason"],
             use_free_shares=form.cleaned_data["shares"] == "free",
+            mint_id=form.cleaned_data["mint_id"],
             now=clock.now(),
         )
         messages.success(request, f"Started: {mint_in_words(mint, None)}.")

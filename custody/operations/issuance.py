@@ -34,10 +34,12 @@ from custody.states import (
     MintState,
     advance,
 )
+from kernel.ids import uuid7
 from kernel.money import ceil_div
 from kernel.refusals import Forbidden, NotFound, Refusal
 
 PROPOSAL_KIND = "mint"
+OFFICER_PERMISSION = "custody.add_mintrequest"
 ONE_E18 = 10**18
 ENDED = [MintState.MINTED, MintState.REJECTED, MintState.FAILED]
 
@@ -76,20 +78,26 @@ def start_mint(
     reason: str,
     now: datetime,
     use_free_shares: bool = False,
+    mint_id: UUID | None = None,
 ) -> MintRequest:
     """Ask for tokens: order their shares, or take settled ones that back nothing.
 
+    :param mint_id: the same one again is a second click, and answers the first request.
     :raises Forbidden: `maker` is not a custody officer.
     :raises NothingToMint, approvals.ReasonMissing, NoShareAsset: as they say.
     :raises NotEnoughFreeShares: with `use_free_shares`, and there are not enough.
     """
-    if not maker.has_perm("custody.add_mintrequest"):
+    if not maker.has_perm(OFFICER_PERMISSION):
         raise Forbidden("Only custody officers start a mint.")
     if token_units <= 0:
         raise NothingToMint
     if not reason.strip():
         raise approvals.ReasonMissing
-    token = Asset.objects.get(id=asset_id)
+    # Locked, so that of two clicks at once the second sees what the first has made.
+    token = Asset.objects.select_for_update(no_key=True).get(id=asset_id)
+    known = MintRequest.objects.filter(id=mint_id, started_by=maker).first()
+    if known is not None:
+        return known
     share = get_share_asset(token)
     share_units = share_units_for(token, share, token_units)
     order = None
@@ -97,6 +105,7 @@ def start_mint(
         buy = CustodianOrder.Side.BUY
         order = order_shares(asset_id=share.pk, side=buy, units=share_units, now=now)
     mint = MintRequest.objects.create(
+        id=mint_id or uuid7(),
         asset=token,
         share_asset=share,
         token_units=token_units,
@@ -246,7 +255,10 @@ def _take_effect(proposal: Proposal, now: datetime) -> None:
         raise MintNotReady
 
 
-approvals.register(approvals.Kind(name=PROPOSAL_KIND, effect=_take_effect))
+# Both pairs of eyes are custody's: an officer of compliance neither starts nor confirms.
+approvals.register(
+    approvals.Kind(name=PROPOSAL_KIND, permission=OFFICER_PERMISSION, effect=_take_effect)
+)
 
 
 def _follow_proposal(mint: MintRequest, now: datetime) -> bool:

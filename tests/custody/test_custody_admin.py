@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from custody.models import MintRequest, Redemption
+from kernel.ids import uuid7
 from tests.custody_stories import TOKEN, House
 
 VIEWS = (
@@ -40,6 +41,7 @@ def test_an_officer_starts_a_mint_after_reading_what_it_means(house: House) -> N
         "tokens": "10",
         "shares": "free",
         "reason": "demand",
+        "mint_id": str(uuid7()),
     }
 
     preview = client.post(url, form)
@@ -49,9 +51,12 @@ def test_an_officer_starts_a_mint_after_reading_what_it_means(house: House) -> N
 
     assert started.status_code == 302
     assert MintRequest.objects.get().token_units == 10 * TOKEN
+    again = client.post(url, {**form, "confirmed": "yes"})
+    assert (again.status_code, again["Location"]) == (302, started["Location"])
+    assert MintRequest.objects.count() == 1
 
 
-@pytest.mark.parametrize("tokens", ["1e3", "-1", "0.000000001", "", "1,000"])
+@pytest.mark.parametrize("tokens", ["1e3", "-1", "0.000000001", "", "1,000", "\u0661", "NaN"])
 def test_amounts_in_any_other_spelling_are_refused(house: House, tokens: str) -> None:
     client = login(house.maker)
     form = {
@@ -59,6 +64,7 @@ def test_amounts_in_any_other_spelling_are_refused(house: House, tokens: str) ->
         "tokens": tokens,
         "shares": "buy",
         "reason": "x",
+        "mint_id": str(uuid7()),
         "confirmed": "yes",
     }
 

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError, connection, transaction
 
 from accounts import approvals
@@ -72,6 +73,25 @@ def test_who_started_a_mint_cannot_approve_it(house: House) -> None:
 
     with pytest.raises(approvals.SameOfficer):
         house.approve(mint, checker=house.maker)
+
+    assert house.state_of(mint.id) == "awaiting_approval"
+
+
+def test_an_officer_of_compliance_confirms_no_mint(house: House) -> None:
+    house.receive_shares(10)
+    mint = house.bring_to_approval(house.start_mint(10, use_free_shares=True))
+    carla = make_officer("carla")
+    carla.user_permissions.remove(Permission.objects.get(codename="add_mintrequest"))
+    carla = type(carla).objects.get(pk=carla.pk)
+
+    with pytest.raises(Forbidden):
+        house.approve(mint, checker=carla)
+    assert mint.proposal is not None
+    with pytest.raises(Forbidden):  # nor by the proposals' own page
+        approvals.confirm(
+            proposal_id=mint.proposal_id, checker=carla, body_hash=mint.proposal.body_hash,
+            now=house.now,
+        )  # fmt: skip
 
     assert house.state_of(mint.id) == "awaiting_approval"
 
