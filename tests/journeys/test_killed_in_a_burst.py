@@ -5,15 +5,13 @@ whole demo, in a var folder of its own.
 """
 
 import asyncio
-import json
 import random
 import time
 from typing import Any
 
-import httpx
-
 from bourse.supervisor.launch import is_alive
 from sandbox.partner import Disconnected, Key, Partner, Refused
+from tests.customers import accept_disclosures, trading_key
 from tests.house import House
 
 SEED = 20_261_124
@@ -25,7 +23,7 @@ async def test_nothing_acknowledged_is_gone_after_kill_9_of_everything(house: Ho
     run = house.start()
     assert (house.var / "run.json").stat().st_mode & 0o777 == 0o600
     key = trading_key(house, run["logins"][0]["email"])
-    await accept_disclosures(run["web"], key)
+    await accept_disclosures(run["web"], key, LISTINGS)
 
     acknowledged = await trade_until_killed(house, run["web"], key)
     again = house.start()
@@ -43,40 +41,6 @@ async def test_nothing_acknowledged_is_gone_after_kill_9_of_everything(house: Ho
 
     house.stop()
     assert not [child for child in house.children() if is_alive(child)]
-
-
-def trading_key(house: House, email: str) -> Key:
-    made = house.manage("create_api_key", "--email", email, "--scopes", "read,trade,fund")
-    assert made.returncode == 0, made.stderr
-    content = json.loads(made.stdout)
-    return Key(key=content["key"], secret=content["secret"])
-
-
-async def accept_disclosures(web: str, key: Key) -> None:
-    async with httpx.AsyncClient(base_url=web, timeout=30) as client:
-        for listing in LISTINGS:
-            subject = listing.removesuffix("USDC")
-            target = f"/api/v1/disclosures/{subject}/consent/"
-            body = json.dumps({"sha256": await read_disclosure(web, key, subject)}).encode()
-            signed = key.sign(method="POST", target=target, body=body, nonce=time.time_ns())
-            headers = {
-                "Bourse-Key": key.key,
-                "Bourse-Timestamp": signed["timestamp"],
-                "Bourse-Nonce": signed["nonce"],
-                "Bourse-Signature": signed["signature"],
-                "Content-Type": "application/json",
-            }
-            answer = await client.post(target, content=body, headers=headers)
-            assert answer.is_success, answer.text
-
-
-async def read_disclosure(web: str, key: Key, subject: str) -> str:
-    partner = Partner(web=web, key=key)
-    try:
-        listed = await partner.get("/api/v1/disclosures/", signed=True)
-    finally:
-        await partner.close()
-    return str(next(one["sha256"] for one in listed if one["subject"] == subject))
 
 
 async def trade_until_killed(house: House, web: str, key: Key) -> dict[str, str]:
