@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from celery import shared_task
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Max, Q
 
 from accounts import eligibility
@@ -105,3 +106,8 @@ def _each(ids: Iterable[Any], work: Callable[[Any], object]) -> None:
             work(row_id)
         except (GatewayUnavailable, Refusal, OSError) as error:
             log.info("left_for_next_sweep", row=str(row_id), why=str(error))
+        except (OperationalError, InterfaceError):
+            raise  # the database itself
+        except Exception:
+            # Loud, but it must not keep the rows behind it from being looked at.
+            log.exception("left_for_next_sweep", row=str(row_id))

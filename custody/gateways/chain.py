@@ -21,7 +21,7 @@ from solders.signature import Signature
 from custody.gateways.chain_transfers import TokenTransfer, read_transfers
 from custody.gateways.tls import tls_context
 from custody.gateways.token2022 import TOKEN, TOKEN_2022
-from kernel.gateways import GatewayUnavailable
+from kernel.gateways import GatewaySilent, GatewayUnavailable
 
 PARTY = "chain"
 TIMEOUT_SECONDS = 10.0
@@ -211,6 +211,8 @@ class SolanaChain:
             response = self._client.post("/", json=body)
             response.raise_for_status()
             answer = response.json()
+        except httpx.TransportError as error:
+            raise GatewaySilent(PARTY, f"{method}: {error!r}") from error
         except (httpx.HTTPError, ValueError) as error:
             raise GatewayUnavailable(PARTY, f"{method}: {error!r}") from error
         if not isinstance(answer, dict) or answer.get("id") != body["id"]:

@@ -16,7 +16,7 @@ import httpx
 from django.conf import settings
 
 from custody.gateways.tls import tls_context
-from kernel.gateways import GatewayUnavailable
+from kernel.gateways import GatewaySilent, GatewayUnavailable
 from kernel.money import MalformedAmount, ceil_div, floor_div, format_units, parse_units
 from kernel.refusals import Refusal
 
@@ -31,7 +31,7 @@ SETTLEMENT_DAYS_MAX = 10
 ENDED_UNFILLED = frozenset({"rejected", "canceled", "expired", "suspended", "stopped"})
 DUPLICATE_CLIENT_ORDER_ID = 40010001
 NOT_AUTHORIZED = 40110000
-SAY_NOTHING = frozenset({401, 407, 408, 425, 429})
+TAKES_NO_QUESTIONS = frozenset({401, 407, 408, 425, 429, 503})
 
 
 class CustodianRefused(Refusal):
@@ -263,12 +263,14 @@ class AlpacaCustodian:
         try:
             response = self._client.request(method, path, **options)
         except httpx.HTTPError as error:
-            raise GatewayUnavailable(PARTY, f"{path}: {error!r}") from error
+            raise GatewaySilent(PARTY, f"{path}: {error!r}") from error
         # Its own faults, too many requests and keys it does not take say nothing of an order.
-        if response.status_code in SAY_NOTHING or response.status_code >= 500:
-            raise GatewayUnavailable(PARTY, f"{path}: HTTP {response.status_code}")
+        if response.status_code in TAKES_NO_QUESTIONS:
+            raise GatewaySilent(PARTY, f"{path}: HTTP {response.status_code}")
         if response.status_code == 403 and _code(response) == NOT_AUTHORIZED:
-            raise GatewayUnavailable(PARTY, f"{path}: our keys are not authorized")
+            raise GatewaySilent(PARTY, f"{path}: our keys are not authorized")
+        if response.status_code >= 500:
+            raise GatewayUnavailable(PARTY, f"{path}: HTTP {response.status_code}")
         return response
 
 

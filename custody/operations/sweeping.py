@@ -1,9 +1,10 @@
 """Sweeping: take each open row one step on, and let none of them stop the others.
 
 A row that cannot go on keeps its state and says why in `problem`, which staff
-see; it is cleared by the step that succeeds. A party that does not answer is not
+see; it is cleared by the step that succeeds. A party that cannot be reached is not
 asked again for every row behind the first few: an hour's silence would else be
-an hour of time-outs, and the worker could do nothing else meanwhile.
+an hour of time-outs, and the worker could do nothing else meanwhile. One that
+answers nonsense about a row is asked about the next.
 """
 
 import logging
@@ -15,7 +16,7 @@ from django.db.models import Q, QuerySet
 from psycopg.errors import TransactionRollback
 
 from custody.gateways.chain import ChainError
-from kernel.gateways import GatewayUnavailable
+from kernel.gateways import GatewaySilent, GatewayUnavailable
 from kernel.refusals import Refusal
 
 logger = logging.getLogger(__name__)
@@ -30,14 +31,14 @@ Row = TypeVar("Row", bound=models.Model)
 def sweep_rows(rows: Iterable[Row], step: Callable[[Row], bool]) -> int:
     """Take every row one step; how many moved.
 
-    :raises GatewayUnavailable: a party has not answered for SILENCES_MAX rows in a row.
+    :raises GatewaySilent: a party could not be reached for SILENCES_MAX rows in a row.
     """
     moved = silences = 0
     for row in rows:
         try:
             moved += step(row)
             silences = 0
-        except GatewayUnavailable as silence:
+        except GatewaySilent as silence:
             note_problem(row, str(silence))
             silences += 1
             if silences == SILENCES_MAX:
@@ -46,7 +47,7 @@ def sweep_rows(rows: Iterable[Row], step: Callable[[Row], bool]) -> int:
             if not isinstance(failure.__cause__, TransactionRollback):
                 raise  # the database itself: nothing can be noted
             logger.warning("%s stays, somebody else was moving it: %s", row, failure)
-        except (ChainError, Refusal) as failure:
+        except (GatewayUnavailable, ChainError, Refusal) as failure:
             logger.warning("%s stays: %s", row, failure)
             note_problem(row, str(failure))
         except Exception as bug:

@@ -13,3 +13,7 @@ class GatewayUnavailable(Exception):
         super().__init__(f"{party}: {why}")
         self.party = party
         self.why = why
+
+
+class GatewaySilent(GatewayUnavailable):
+    """The party cannot be reached or takes no questions now, whatever one asks."""

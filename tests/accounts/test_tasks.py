@@ -6,6 +6,7 @@ import pytest
 from django.core import mail
 
 from accounts.models import KycCase, Outbox
+from accounts.operations.outbox import send_notice
 from accounts.states import KycStatus
 from accounts.tasks import BEAT_SCHEDULE, send_kyc_cases, send_notices
 from tests.accounts.stories import hand_in, make_case, reload
@@ -61,3 +62,24 @@ def test_beat_names_tasks_that_exist(entry: dict[str, Any]) -> None:
     from bourse.celery import app
 
     assert entry["task"] in app.tasks
+
+
+def test_a_bug_over_one_notice_does_not_stop_the_others(
+    refused: KycCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_in(make_case("max", nationality="US"))
+    first, second = Outbox.objects.order_by("id")
+
+    def poisoned(*, notice_id: int, now: Any) -> None:
+        if notice_id == first.pk:
+            raise KeyError("a bug")
+        send_notice(notice_id=notice_id, now=now)
+
+    monkeypatch.setattr("accounts.tasks.send_notice", poisoned)
+    send_notices()
+
+    assert len(mail.outbox) == 1
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert first.sent_at is None
+    assert second.sent_at is not None

@@ -6,7 +6,7 @@ from custody.gateways.custodian import AlpacaCustodian
 from custody.models import CustodianOrder
 from custody.operations.shares import sweep_orders
 from custody.operations.sweeping import ROWS_READ_AT_ONCE, in_order, sweep_rows
-from kernel.gateways import GatewayUnavailable
+from kernel.gateways import GatewaySilent, GatewayUnavailable
 from tests.custody_stories import SHARE, House
 from tests.ledger_stories import NOON, Books
 
@@ -43,7 +43,7 @@ def test_a_silent_party_is_not_asked_for_every_row(db: None) -> None:
 
     with (
         AlpacaCustodian("http://127.0.0.1:1", "key", "secret") as custodian,
-        pytest.raises(GatewayUnavailable),
+        pytest.raises(GatewaySilent),
     ):
         sweep_orders(custodian=custodian, now=NOON)
 
@@ -71,3 +71,17 @@ def test_keys_that_the_custodian_does_not_take_reject_no_order(house: House) -> 
     order.refresh_from_db()
     assert order.state == "new"
     assert "401" in order.problem
+
+
+def test_rows_about_which_a_party_talks_nonsense_hide_nothing(db: None) -> None:
+    *nonsense, good = add_orders(Books(), 5)
+
+    def step(row: CustodianOrder) -> bool:
+        if row.id != good.id:
+            raise GatewayUnavailable("custodian", "wrote the amount 'x'")
+        return True
+
+    rows = in_order(CustodianOrder.objects.all(), "requested_at")
+
+    assert sweep_rows(rows, step) == 1
+    assert CustodianOrder.objects.exclude(problem="").count() == len(nonsense)
