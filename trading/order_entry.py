@@ -202,7 +202,7 @@ class _Client:
                 self._flush = asyncio.create_task(self._push_outgoing())
             async with asyncio.timeout(timeout_seconds + ANSWER_GRACE_SECONDS):
                 return _order_of(await answer)
-        except TimeoutError:
+        except (TimeoutError, OutcomeUnknown):  # a cancel is asked for by its order's id
             raise OutcomeUnknown(order_id=order_id) from None
         finally:
             del self._waiting[command.id]

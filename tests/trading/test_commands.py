@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 
 from kernel import clock
+from kernel.ids import uuid7
 from kernel.refusals import NotFound, OutcomeUnknown
 from trading import order_entry
 from trading.batches import ClientOrderIdReused
@@ -199,3 +200,16 @@ async def test_events_and_trades_are_numbered_without_gaps(venue: Any, engine: A
     assert moved == list(range(1, 7))
     trades = await sync_to_async(list)(Trade.objects.order_by("trade_no"))
     assert [trade.trade_no for trade in trades] == [1, 2, 3]
+
+
+async def test_a_cancel_that_could_not_be_sent_is_asked_for_by_its_order(
+    venue: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setattr(order_entry, "COMMAND_TIMEOUT_SECONDS", 0.3)
+    cancel = CancelOrder(investor_id=1, order_id=uuid7())
+
+    with pytest.raises(OutcomeUnknown) as unknown:
+        await order_entry.cancel(cancel)
+
+    assert unknown.value.details["order_id"] == cancel.order_id
