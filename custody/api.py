@@ -76,6 +76,9 @@ class RedemptionSerializer(Shape):
     shares = serializers.CharField()
     state = serializers.CharField()
     reason = serializers.CharField()
+    sold = serializers.CharField(
+        allow_null=True, help_text="Tokens sold: fewer than `quantity` when the sale ended in part."
+    )
     gross = serializers.CharField(allow_null=True)
     fee = serializers.CharField(allow_null=True)
     paid = serializers.CharField(allow_null=True)
@@ -274,6 +277,7 @@ def _redemption_json(redemption: Redemption) -> dict[str, Any]:
         "shares": format_units(redemption.share_units, SHARE_DECIMALS),
         "state": redemption.state,
         "reason": redemption.reason,
+        "sold": _text(redemption.sold_units, redemption.asset.decimals),
         "gross": _text(redemption.gross_units, cash_decimals),
         "fee": _text(redemption.fee_units, cash_decimals),
         "paid": _text(redemption.paid_units, cash_decimals),
