@@ -27,6 +27,7 @@ from custody.ledger_core import (
     KeyReused,
     LatePosting,
     Line,
+    PeriodClosed,
     PoolBalanceIsTheEngines,
     UnbalancedEntry,
     UnknownLedgerAccount,
@@ -53,6 +54,7 @@ __all__ = [
     "KeyReused",
     "LatePosting",
     "Line",
+    "PeriodClosed",
     "PoolBalanceIsTheEngines",
     "Purpose",
     "UnbalancedEntry",
@@ -89,6 +91,7 @@ def post(entries: Sequence[Entry], now: datetime) -> list[int]:
     :raises UnbalancedEntry: an entry does not sum to zero per asset.
     :raises PoolBalanceIsTheEngines: a line touches a `trading` balance.
     :raises UnknownLedgerAccount: a line names no account.
+    :raises PeriodClosed: `now` lies in a closed period.
     """
     return _post(entries, now, releases={})
 

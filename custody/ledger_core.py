@@ -72,6 +72,13 @@ class HistoryIsAppendOnly(Refusal):
     code = "history_is_append_only"
 
 
+class PeriodClosed(Refusal):
+    """Nothing is booked into a closed period."""
+
+    code = "period_closed"
+    http_status = 409
+
+
 # Names of constraints, in custody/migrations, and what their violation means.
 REFUSALS: Mapping[str, type[Refusal]] = {
     "ledger_account_holds_are_covered": InsufficientUnits,
@@ -83,6 +90,7 @@ REFUSALS: Mapping[str, type[Refusal]] = {
     "journal_entry_is_reversed_once": AlreadyReversed,
     "journal_entry_key_is_unique": KeyReused,
     "history_is_append_only": HistoryIsAppendOnly,
+    "entry_is_after_closed_periods": PeriodClosed,
 }
 
 

@@ -1,5 +1,6 @@
 """What is owned: the ledger and its seals; deposits, issuance, redemption, reserves."""
 
+from custody.models.balances import Period, SealedBalance
 from custody.models.chain import ChainTransaction
 from custody.models.deposits import Deposit, DepositAddress
 from custody.models.issuance import CustodianOrder, MintRequest
@@ -18,9 +19,11 @@ __all__ = [
     "JournalEntry",
     "LedgerAccount",
     "MintRequest",
+    "Period",
     "PoolTransfer",
     "Posting",
     "Redemption",
     "ReserveAttestation",
     "Seal",
+    "SealedBalance",
 ]

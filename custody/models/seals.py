@@ -45,6 +45,8 @@ class Seal(models.Model):
                 condition=Q(xid_to__gt=F("xid_from")), name="seal_range_is_not_empty"
             ),
         ]
+        # Which seal covers an entry.
+        indexes = [models.Index(fields=["chain", "xid_to"], name="seal_by_xid_to")]
 
     def __str__(self) -> str:
         return f"{self.chain} seal {self.n}"

@@ -84,6 +84,9 @@ TRIGGERS = [
     ("custody_posting", "custody_append_only"),
     ("custody_journalentry", "custody_append_only"),
     ("custody_seal", "custody_append_only"),
+    ("custody_seal", "custody_balance_seal"),
+    ("custody_sealedbalance", "custody_append_only"),
+    ("custody_period", "custody_append_only"),
     ("custody_ledgeraccount", "custody_append_only"),
     ("custody_ledgeraccount", "custody_trading_balance_has_one_writer"),
 ]
@@ -92,7 +95,8 @@ TRIGGER_STATES = """
 """
 RIGHTS = """
     SELECT "table", "right"
-      FROM unnest(ARRAY['custody_journalentry', 'custody_posting', 'custody_seal'])
+      FROM unnest(ARRAY['custody_journalentry', 'custody_posting', 'custody_seal',
+                        'custody_sealedbalance', 'custody_period'])
            AS names ("table"),
            unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS rights ("right")
      WHERE has_any_column_privilege('bourse_app', "table", 'UPDATE') AND "right" = 'UPDATE'

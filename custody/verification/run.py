@@ -9,6 +9,10 @@ from django.db import connection
 from custody.as_of import NOW, Scope
 from custody.models.seals import SealChain
 from custody.sealing_history import list_history_tables
+from custody.verification.balance_checks import (
+    closed_periods_are_left_alone,
+    sealed_balances_are_their_postings,
+)
 from custody.verification.history_checks import history_rules_are_in_force
 from custody.verification.lanes import run_checks
 from custody.verification.ledger_checks import (
@@ -53,8 +57,9 @@ def verify_ledger(scope: Scope = NOW) -> Report:
     with snapshot():
         report = Report(_count_ledger(scope), as_of=str(scope.seal or ""))
         # First what takes longest: it is what the others run beside.
-        checks: list[Check] = [partial(check, scope=scope) for check in HISTORY_CHECKS]
-        checks.append(rules_are_in_force)
+        history = [*HISTORY_CHECKS, sealed_balances_are_their_postings]
+        checks: list[Check] = [partial(check, scope=scope) for check in history]
+        checks += [rules_are_in_force, closed_periods_are_left_alone]
         if scope.seal is None:
             checks += [*PRESENT_CHECKS, transit_is_on_the_way, *list_checks()]
         seals = partial(seals_hold, SealChain.LEDGER, heads, scope)

@@ -184,6 +184,7 @@ def test_a_consistent_rewrite_of_an_old_entry_still_contradicts_its_seal(
         "UPDATE custody_posting SET units = sign(units) * 200 WHERE entry_id = %(entry)s",
         "UPDATE custody_ledgeraccount SET posted_units = sign(posted_units) * 200"
         " WHERE posted_units <> 0",
+        "UPDATE custody_sealedbalance SET posted_units = sign(posted_units) * 200",
         "UPDATE custody_journalentry SET content_hash = sha256(convert_to(%(content)s, 'UTF8'))"
         " WHERE id = %(entry)s",
         entry=entry_id,

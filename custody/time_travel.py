@@ -1,0 +1,107 @@
+"""The ledger as of a seal: a balance, an account's statement, the trial balance.
+
+A question has one answer for ever: balances come from rows that the seal wrote
+(SealedBalance), lines from entries below it. Units are base units, signed as booked.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, transaction
+
+from custody.models import Seal, SealedBalance
+
+LINES_FETCHED_AT_ONCE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """An entry's effect on one account, and the balance after it."""
+
+    seal_n: int
+    entry_id: int
+    created_at: datetime
+    kind: str
+    reference: str
+    units: int
+    balance_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLine:
+    """What all accounts of one purpose have of one asset, together."""
+
+    asset: str
+    decimals: int
+    purpose: str
+    units: int
+
+
+def get_balance(*, account_id: int, seal: Seal) -> int:
+    """What was posted on an account as of a ledger seal; 0 before its first entry."""
+    balance = (
+        SealedBalance.objects.filter(account_id=account_id, seal_n__lte=seal.n)
+        .order_by("-seal_n")
+        .values_list("posted_units", flat=True)
+        .first()
+    )
+    return balance or 0
+
+
+def list_trial_balance(*, seal: Seal) -> list[TrialLine]:
+    """All balances as of a seal by asset and purpose; the lines of an asset sum to zero."""
+    with connection.cursor() as cursor:
+        cursor.execute(TRIAL_BALANCE, [seal.n])
+        return [
+            TrialLine(code, decimals, purpose, int(units))
+            for code, decimals, purpose, units in cursor.fetchall()
+        ]
+
+
+def list_statement(
+    *, account_ids: Sequence[int], after: Seal | None, until: Seal
+) -> Iterator[StatementLine]:
+    """The lines of accounts of one asset, taken as one, in the order they were sealed.
+
+    From the seal after `after` (None: the first) up to and with `until`. An entry that
+    moves units between these accounts only is no line. Streams: memory stays flat.
+    """
+    balance = sum(get_balance(account_id=each, seal=after) for each in account_ids) if after else 0
+    params: dict[str, Any] = {
+        "accounts": list(account_ids),
+        "from": str(after.xid_to if after else 0),
+        "to": str(until.xid_to),
+    }
+    with transaction.atomic(), connection.chunked_cursor() as cursor:
+        cursor.execute(STATEMENT, params)
+        while rows := cursor.fetchmany(LINES_FETCHED_AT_ONCE):
+            for *head, units in rows:
+                balance += int(units)
+                yield StatementLine(*head, int(units), balance)
+
+
+TRIAL_BALANCE = """
+    SELECT asset.code, asset.decimals, account.purpose, sum(sealed.posted_units)
+      FROM custody_ledgeraccount AS account
+      JOIN custody_asset AS asset ON asset.id = account.asset_id
+     CROSS JOIN LATERAL (SELECT posted_units FROM custody_sealedbalance
+                          WHERE account_id = account.id AND seal_n <= %s
+                          ORDER BY seal_n DESC LIMIT 1) AS sealed
+     GROUP BY asset.code, asset.decimals, account.purpose
+    HAVING sum(sealed.posted_units) <> 0
+     ORDER BY asset.code, account.purpose
+"""
+STATEMENT = """
+    SELECT (SELECT seal.n FROM custody_seal AS seal
+             WHERE seal.chain = 'ledger' AND seal.xid_to > entry.xid
+             ORDER BY seal.xid_to LIMIT 1),
+           entry.id, entry.created_at, entry.kind, entry.reference, moved.units
+      FROM (SELECT entry_id, sum(units) AS units FROM custody_posting
+             WHERE account_id = ANY (%(accounts)s)
+             GROUP BY entry_id HAVING sum(units) <> 0) AS moved
+      JOIN custody_journalentry AS entry ON entry.id = moved.entry_id
+     WHERE entry.xid >= %(from)s::text::xid8 AND entry.xid < %(to)s::text::xid8
+     ORDER BY entry.xid, entry.id
+"""
