@@ -3,14 +3,17 @@
 import struct
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import IntegrityError, transaction
+from django.test import Client
+from django.urls import reverse
 from solders.instruction import AccountMeta, Instruction
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from accounts import approvals
-from accounts.models import Proposal
+from accounts.models import Proposal, User
 from custody import operations
 from custody.gateways.token2022 import TOKEN
 from custody.models import Deposit
@@ -145,3 +148,30 @@ def test_the_database_wants_to_know_how_it_was_returned(house: House) -> None:
 
     with pytest.raises(IntegrityError, match="returned_deposits_say_how"), transaction.atomic():
         Deposit.objects.update(state="returned", returned_at=house.now)
+
+
+def login(officer: User) -> Client:
+    for codename in ("view_deposit", "view_proposal"):
+        officer.user_permissions.add(Permission.objects.get(codename=codename))
+    client = Client()
+    client.force_login(officer, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def test_officers_decide_in_the_back_office(house: House) -> None:
+    deposit = quarantined(house)
+    maker, checker = login(house.maker), login(house.checker)
+    page = reverse("admin:custody_deposit_change", args=[deposit.pk])
+    assert "Propose to credit it" in maker.get(page).content.decode()
+
+    for amount in ("7e1", "-1", "0", ""):
+        maker.post(page, {"act": "propose_credit", "amount": amount, "reason": "found"})
+    assert not Proposal.objects.exists()
+    maker.post(page, {"act": "propose_credit", "amount": "70", "reason": "70 arrived"})
+    proposal = Proposal.objects.get()
+    shown = reverse("admin:accounts_proposal_change", args=[proposal.pk])
+    assert "70 arrived" in checker.get(shown).content.decode()
+    checker.post(shown, {"act": "confirm", "body_hash": proposal.body_hash})
+
+    assert Deposit.objects.get().state == "credited"
+    assert "Propose to credit it" not in maker.get(page).content.decode()
