@@ -148,6 +148,10 @@ def clone(name: str) -> Iterator[None]:
                 sql.Identifier(name), sql.Identifier(TEMPLATE), sql.Identifier(OWNER_ROLE)
             )
         )
+        # A copy has the tables' rights, not the database's own.
+        connection.execute(
+            sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name))
+        )
     try:
         yield
     finally:
@@ -200,6 +204,7 @@ def _schema_key() -> str:
         files += (ROOT / folder).glob("**/models.py")
         files += (ROOT / folder).glob("**/models/**/*.py")
         files += (ROOT / folder).glob("**/supervisor/postgres.py")
+        files += (ROOT / folder).glob("**/database_rights.py")
     for file in sorted(files):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:20]
