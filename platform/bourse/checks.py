@@ -6,6 +6,7 @@ Django runs these with every command; servers that are not started by a command
 
 import sys
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -105,8 +106,24 @@ def _parties(environment: Environment) -> Findings:
         parts = urlsplit(getattr(environment, name))
         if not parts.hostname:
             yield 30, f"{name.upper()} must be set in production."
-        elif parts.hostname in LOOPBACK or parts.scheme != "https":
+        elif _is_this_machine(parts.hostname) or parts.scheme != "https":
             yield 31, f"{name.upper()} must be https and not this machine: the sandbox is a demo."
+
+    if environment.halts_url and urlsplit(environment.halts_url).scheme != "https":
+        yield 32, "HALTS_URL must be https: it stops and starts trading."
+
+
+def _is_this_machine(host: str) -> bool:
+    """Any spelling of loopback, and the addresses that mean "here"."""
+    name = host.rstrip(".")
+    if name in LOOPBACK or name.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified or mapped.is_link_local)
 
 
 def _keys(environment: Environment) -> Findings:

@@ -68,6 +68,12 @@ def test_a_complete_production_environment_is_safe(safe: dict[str, Any]) -> None
         ("database_owner_url", "postgresql://bourse_app:a@db.example/bourse"),
         ("redis_url", "redis://valkey.example/0"),
         ("solana_rpc_url", "http://127.0.0.1:8899"),
+        ("solana_rpc_url", "https://127.1.2.3"),
+        ("custodian_url", "https://[::ffff:127.0.0.1]"),
+        ("custodian_url", "https://0.0.0.0"),
+        ("kyc_provider_url", "https://kyc.localhost"),
+        ("prices_url", "https://169.254.169.254"),  # a cloud's own secrets
+        ("halts_url", "http://halts.example"),
         ("custodian_url", "https://localhost:9000"),
         ("kyc_provider_url", ""),
         ("prices_url", "http://prices.example"),
