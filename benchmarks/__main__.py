@@ -6,6 +6,7 @@ for the workloads; servers are started for the run and removed after it.
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -37,10 +38,17 @@ def verify_ledger(servers: Servers, rounds: int, seconds: float, seed: int) -> R
     return verify_ledger.run(servers, rounds=rounds, seed=seed)
 
 
+def balance_as_of(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import balance_as_of
+
+    return balance_as_of.run(servers, rounds=rounds, seed=seed)
+
+
 BENCHES: dict[str, Callable[[Servers, int, float, int], Result]] = {
     "engine_durable": engine_durable,
     "ledger_post": ledger_post,
     "verify_ledger": verify_ledger,
+    "balance_as_of": balance_as_of,
 }
 
 
@@ -55,13 +63,20 @@ def main() -> int:
     unknown = set(names) - set(BENCHES)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
-    held = True
-    for name in names:
-        with Servers() as servers:
-            result = BENCHES[name](servers, options.rounds, options.seconds, options.seed)
-        print(result.as_json(), flush=True)
-        held = held and result.holds
-    return 0 if held else 1
+    if len(names) > 1:
+        return max([_in_its_own_process(name, options) for name in names])
+    with Servers() as servers:
+        result = BENCHES[names[0]](servers, options.rounds, options.seconds, options.seed)
+    print(result.as_json(), flush=True)
+    return 0 if result.holds else 1
+
+
+def _in_its_own_process(name: str, options: argparse.Namespace) -> int:
+    """Django is set up once a process, for one set of servers."""
+    numbers = {"rounds": options.rounds, "seconds": options.seconds, "seed": options.seed}
+    arguments = [f"--{option}={number}" for option, number in numbers.items()]
+    command = [sys.executable, "-m", "benchmarks", "--only", name, *arguments]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

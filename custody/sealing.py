@@ -11,7 +11,6 @@ one transaction, and the heads file catches up from the database.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from django.db import connection, transaction
 
 from custody.merkle import Tree
 from custody.models.seals import Seal, SealChain
+from custody.seal_message import message
 from custody.sealing_heads import HeadsFile
 from custody.sealing_keys import SealKey, load_or_create
 from custody.sealing_leaves import (
@@ -140,25 +140,6 @@ def build_tree(sources: list[Rows], xid_to: int, columns: Columns) -> tuple[Tree
             if rows.source.table in columns:
                 used[rows.source.table] = list(columns[rows.source.table])
     return tree, used
-
-
-def message(seal: Seal) -> bytes:
-    """What is signed: every field of a seal, one a line."""
-    columns = json.dumps(seal.columns, sort_keys=True).encode()
-    fields = [
-        "bourse seal 1",
-        seal.chain,
-        str(seal.n),
-        bytes(seal.previous_hash).hex(),
-        bytes(seal.merkle_root).hex(),
-        str(seal.leaf_count),
-        str(seal.xid_from),
-        str(seal.xid_to),
-        seal.sealed_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        seal.key_id,
-        hashlib.sha256(columns).hexdigest(),
-    ]
-    return "\n".join(fields).encode()
 
 
 def seal_hash(seal: Seal) -> bytes:

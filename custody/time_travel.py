@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from custody.models import Seal, SealedBalance
+from custody.models import Seal
 
 LINES_FETCHED_AT_ONCE = 2000
 
@@ -41,13 +41,10 @@ class TrialLine:
 
 def get_balance(*, account_id: int, seal: Seal) -> int:
     """What was posted on an account as of a ledger seal; 0 before its first entry."""
-    balance = (
-        SealedBalance.objects.filter(account_id=account_id, seal_n__lte=seal.n)
-        .order_by("-seal_n")
-        .values_list("posted_units", flat=True)
-        .first()
-    )
-    return balance or 0
+    with connection.cursor() as cursor:
+        cursor.execute(BALANCE, [account_id, seal.n])
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def list_trial_balance(*, seal: Seal) -> list[TrialLine]:
@@ -82,6 +79,10 @@ def list_statement(
                 yield StatementLine(*head, int(units), balance)
 
 
+BALANCE = """
+    SELECT posted_units FROM custody_sealedbalance
+     WHERE account_id = %s AND seal_n <= %s ORDER BY seal_n DESC LIMIT 1
+"""
 TRIAL_BALANCE = """
     SELECT asset.code, asset.decimals, account.purpose, sum(sealed.posted_units)
       FROM custody_ledgeraccount AS account
