@@ -149,6 +149,7 @@ def test_no_list_names_it(venue: Any, anna: Reader, marie: Reader) -> None:
         assert (
             f"/buy/{SYMBOL}/" not in marie.browser.get(reverse(page), follow=True).content.decode()
         )
+    assert f'"/trade/{SYMBOL}/"' not in marie.browser.get(reverse("portfolio")).content.decode()
     assert f"/buy/{SYMBOL}/" in anna.browser.get(reverse("markets")).content.decode()
     assert marie.partner.get("/api/v1/listings/") == (200, [])
     assert [row["symbol"] for row in anna.partner.get("/api/v1/listings/")[1]] == [SYMBOL]
@@ -276,6 +277,9 @@ def test_what_rests_can_be_canceled_seen_and_what_is_held_redeemed(
     resting = order_entry.place_sync(venue.order(marie.investor_id, "sell", quantity=1, price=100))
     block_listing(venue)
 
+    portfolio = marie.browser.get(reverse("portfolio")).content.decode()
+    assert "AAPLx" in portfolio
+    assert f'"/trade/{SYMBOL}/"' not in portfolio
     assert marie.partner.get(f"/api/v1/orders/{resting.id}/")[1]["status"] == "open"
     assert marie.browser.get(reverse("order", args=[resting.id])).status_code == 200
     assert marie.browser.get(reverse("activity")).status_code == 200
