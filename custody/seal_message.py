@@ -1,5 +1,7 @@
 """What a seal's signature covers. Imports neither Django nor a model: verifiers offline use it."""
 
+from __future__ import annotations  # memoryview takes a parameter for the type checker only
+
 import hashlib
 import json
 from datetime import UTC, datetime
@@ -9,16 +11,35 @@ from typing import Any, Protocol
 class Sealed(Protocol):
     """The signed fields of a seal."""
 
-    chain: str
-    n: int
-    previous_hash: bytes
-    merkle_root: bytes
-    leaf_count: int
-    xid_from: int
-    xid_to: int
-    columns: Any
-    sealed_at: datetime
-    key_id: str
+    @property
+    def chain(self) -> str: ...
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def previous_hash(self) -> bytes | memoryview[int]: ...
+
+    @property
+    def merkle_root(self) -> bytes | memoryview[int]: ...
+
+    @property
+    def leaf_count(self) -> int: ...
+
+    @property
+    def xid_from(self) -> int: ...
+
+    @property
+    def xid_to(self) -> int: ...
+
+    @property
+    def columns(self) -> Any: ...
+
+    @property
+    def sealed_at(self) -> datetime: ...
+
+    @property
+    def key_id(self) -> str: ...
 
 
 def message(seal: Sealed) -> bytes:

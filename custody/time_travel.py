@@ -74,9 +74,9 @@ def list_statement(
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(STATEMENT, params)
         while rows := cursor.fetchmany(LINES_FETCHED_AT_ONCE):
-            for *head, units in rows:
+            for seal_n, entry_id, at, kind, reference, units in rows:
                 balance += int(units)
-                yield StatementLine(*head, int(units), balance)
+                yield StatementLine(seal_n, entry_id, at, kind, reference, int(units), balance)
 
 
 BALANCE = """

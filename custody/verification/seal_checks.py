@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from custody import sealing, sealing_keys
+from custody import seal_message, sealing, sealing_keys
 from custody.as_of import NOW, Scope
 from custody.models.seals import Seal, SealChain
 from custody.sealing_heads import HeadsFile
@@ -63,7 +63,7 @@ def _signature(seal: Seal, keys: dict[str, Ed25519PublicKey]) -> Iterator[Differ
     key = keys.get(seal.key_id)
     if key is None:
         yield Difference("seals", str(seal), "a known key", f"key {seal.key_id}")
-    elif not sealing_keys.is_signed(key, bytes(seal.signature), sealing.message(seal)):
+    elif not sealing_keys.is_signed(key, bytes(seal.signature), seal_message.message(seal)):
         yield Difference("seals", str(seal), f"signed by key {seal.key_id}", "another signature")
 
 

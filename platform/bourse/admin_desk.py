@@ -19,6 +19,7 @@ from bourse import demo_time, status
 from bourse.admin_theme import is_reachable
 from custody.models import CustodianOrder, Deposit, MintRequest, Redemption
 from custody.pages import list_reserve_rows
+from custody.sealing_lag import list_sealing_alerts
 from kernel import clock
 from trading.models import InboxItem, Listing, Order
 from trading.states import ListingState, OrderStatus
@@ -195,7 +196,7 @@ def _alerts(now: datetime) -> list[str]:
         for listing in Listing.objects.exclude(state=ListingState.ONLINE.value).order_by("symbol")
     ]
     parts = [f"{part.name}: {part.words}" for part in status.look(now=now) if not part.is_well]
-    return broken + parts + halted
+    return broken + list_sealing_alerts(now=now) + parts + halted
 
 
 def _figures() -> list[tuple[str, str]]:

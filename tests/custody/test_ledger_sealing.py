@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from accounts.models import KycCase, ScreeningHit
-from custody import sealing, sealing_keys
+from custody import seal_message, sealing, sealing_keys
 from custody.models import Seal
 from custody.models.seals import SealChain
 from custody.sealing_heads import HeadsFile
@@ -97,7 +97,7 @@ def test_the_key_and_the_heads_lie_outside_the_database(
     seal = Seal.objects.get(chain=SealChain.LEDGER)
     assert [head["hash"] for head in heads] == [sealing.seal_hash(seal).hex()]
     public = sealing_keys.load_public(tmp_path / "keys" / "seal.pem")[seal.key_id]
-    assert sealing_keys.is_signed(public, bytes(seal.signature), sealing.message(seal))
+    assert sealing_keys.is_signed(public, bytes(seal.signature), seal_message.message(seal))
 
 
 def test_arrears_are_sealed_in_parts(
