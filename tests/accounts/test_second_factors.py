@@ -54,3 +54,15 @@ def test_an_officer_with_an_app_is_asked_for_it_on_the_way_to_the_desk(db: None)
     assert client.get(reverse("admin:index")).status_code == 302
     client.post(reverse("mfa_authenticate"), {"code": code_now()})
     assert client.get(reverse("admin:index")).status_code == 200
+
+
+def test_an_old_session_alone_adds_no_address_to_sign_in_with(db: None) -> None:
+    user = User.objects.create_user("alice@example.com", PASSWORD)
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+
+    posted = client.post(reverse("account_email"), {"email": "x@evil.example", "action_add": "yes"})
+
+    assert posted.status_code == 302
+    assert posted["Location"].startswith(reverse("account_reauthenticate"))
+    assert not EmailAddress.objects.filter(email="x@evil.example").exists()
