@@ -95,6 +95,7 @@ def start_mint(
         raise approvals.ReasonMissing
     # Locked, so that of two clicks at once the second sees what the first has made.
     token = Asset.objects.select_for_update(no_key=True).get(id=asset_id)
+    mint_id = mint_id or uuid7()
     known = MintRequest.objects.filter(id=mint_id, started_by=maker).first()
     if known is not None:
         return known
@@ -105,7 +106,7 @@ def start_mint(
         buy = CustodianOrder.Side.BUY
         order = order_shares(asset_id=share.pk, side=buy, units=share_units, now=now)
     mint = MintRequest.objects.create(
-        id=mint_id or uuid7(),
+        id=mint_id,
         asset=token,
         share_asset=share,
         token_units=token_units,
