@@ -58,18 +58,29 @@ def list_trial_balance(*, seal: Seal) -> list[TrialLine]:
 
 
 def list_statement(
-    *, account_ids: Sequence[int], after: Seal | None, until: Seal
+    *,
+    account_ids: Sequence[int],
+    after: Seal | None,
+    until: Seal,
+    opening_units: int | None = None,
+    without_kinds: Sequence[str] = (),
 ) -> Iterator[StatementLine]:
     """The lines of accounts of one asset, taken as one, in the order they were sealed.
 
     From the seal after `after` (None: the first) up to and with `until`. An entry that
-    moves units between these accounts only is no line. Streams: memory stays flat.
+    moves units between these accounts only is no line, nor one of `without_kinds`; who
+    leaves some out gives the opening balance. Streams: memory stays flat.
     """
-    balance = sum(get_balance(account_id=each, seal=after) for each in account_ids) if after else 0
+    balance = opening_units
+    if balance is None:
+        balance = 0
+        if after is not None:
+            balance = sum(get_balance(account_id=each, seal=after) for each in account_ids)
     params: dict[str, Any] = {
         "accounts": list(account_ids),
         "from": str(after.xid_to if after else 0),
         "to": str(until.xid_to),
+        "without": list(without_kinds),
     }
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(STATEMENT, params)
@@ -104,5 +115,6 @@ STATEMENT = """
              GROUP BY entry_id HAVING sum(units) <> 0) AS moved
       JOIN custody_journalentry AS entry ON entry.id = moved.entry_id
      WHERE entry.xid >= %(from)s::text::xid8 AND entry.xid < %(to)s::text::xid8
+       AND entry.kind <> ALL (%(without)s::text[])
      ORDER BY entry.xid, entry.id
 """

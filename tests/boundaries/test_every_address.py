@@ -52,7 +52,7 @@ SIGNED_IN = {
     "account/sessions/", "verification/", "verification/details/", "verification/documents/",
     "verification/documents/<uuid:document_id>/remove/", "verification/submit/",
     "verification/review/", "disclosures/<str:subject>/accept/", "wallet/", "wallet/deposit/",
-    "wallet/faucet/", "wallet/history/", "redemptions/", "redemptions/new/",
+    "wallet/faucet/", "wallet/history/", "wallet/statement/", "wallet/statement.csv", "redemptions/", "redemptions/new/",
     "redemptions/<uuid:redemption_id>/", "trade/<slug:symbol>/order/", "buy/<slug:symbol>/",
     "buy/<slug:symbol>/confirm/", "orders/<uuid:order_id>/", "orders/<uuid:order_id>/cancel/",
     "orders/by-client-id/<str:client_order_id>/", "portfolio/", "activity/",

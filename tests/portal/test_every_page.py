@@ -14,7 +14,7 @@ PUBLIC = {
     "calendar", "disclosures", "disclosure", "reserves", "reserve",
 }  # fmt: skip
 OWN = [
-    "portfolio", "activity", "wallet", "wallet_history", "deposit", "redemptions",
+    "portfolio", "activity", "wallet", "wallet_history", "statement", "deposit", "redemptions",
     "new_redemption", "account", "security", "new_key", "verification", "verification_details",
 ]  # fmt: skip
 NOT_PAGES = ("admin/", "api/", "0/", "account/", "static/", "webhooks/", "exports/")
