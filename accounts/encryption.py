@@ -77,14 +77,17 @@ def parse_ring(text: str) -> dict[str, AESGCM]:
     return ring
 
 
-@lru_cache(maxsize=1)
 def _ring() -> dict[str, AESGCM]:
-    ring = parse_ring(settings.ENV.server("bourse_pii_keys"))
-    if ring:
-        return ring
-    if settings.BOURSE_ENV == "production":
+    configured = settings.ENV.server("bourse_pii_keys").strip(" ,")
+    if not configured and settings.BOURSE_ENV == "production":
         raise ImproperlyConfigured("BOURSE_PII_KEYS is not set.")
-    return parse_ring(_development_key(settings.VAR_DIR / "keys" / "pii.keys"))
+    return _read_ring(configured, settings.VAR_DIR / "keys" / "pii.keys")
+
+
+# By what it is read from: another var folder has another key.
+@lru_cache(maxsize=2)
+def _read_ring(configured: str, path: Path) -> dict[str, AESGCM]:
+    return parse_ring(configured or _development_key(path))
 
 
 def _development_key(path: Path) -> str:
