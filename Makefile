@@ -60,7 +60,7 @@ lock: .venv/.installed ## compile requirements*.in into the hashed lock files
 	npm_config_omit_lockfile_registry_resolved=true $(NPM) install --package-lock-only --ignore-scripts
 
 assets: .venv/.installed ## fetch what the portal serves of its npm packages again
-	$(fetch_assets)
+	@$(fetch_assets)
 
 .venv: .venv/.installed ## build the virtual environment, or bring it up to date
 
@@ -76,4 +76,4 @@ assets: .venv/.installed ## fetch what the portal serves of its npm packages aga
 	touch $@
 
 static/vendor/.installed: package-lock.json scripts/assets.py | .venv/.installed
-	$(fetch_assets)
+	@$(fetch_assets)
