@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
-from kernel.money import parse_units
+from kernel.money import format_units, parse_units
 from kernel.refusals import Refusal
 from trading.queries import ListingView
 
@@ -68,8 +68,24 @@ class TicketForm(forms.Form):
 
 
 class AmountToSpendForm(forms.Form):
-    """Simple buy, first step."""
+    """Simple buy, first step: between the listing's minimum and what one has."""
 
-    def __init__(self, *args: Any, listing: ListingView, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, listing: ListingView, available_units: int, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self.listing, self.available_units = listing, available_units
         self.fields["cash"] = UnitsField(decimals=listing.quote_decimals)
+
+    def clean_cash(self) -> int:
+        units: int = self.cleaned_data["cash"]
+        if units < self.listing.min_cash_units:
+            raise ValidationError(f"Spend at least {self._words(self.listing.min_cash_units)}.")
+        if units > self.available_units:
+            raise ValidationError(f"You have {self._words(self.available_units)} available.")
+        return units
+
+    def _words(self, units: int) -> str:
+        digits = format_units(units, self.listing.quote_decimals, places_min=2)
+        whole, _, fraction = digits.partition(".")
+        return f"{int(whole):,}.{fraction} {self.listing.quote}"

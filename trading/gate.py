@@ -22,6 +22,9 @@ STATE_WORDS = {
     "halted": ("Halted", "bad"),
 }
 
+# States in which a buy can fill at once.
+BUYABLE = ("online", "limit_only")
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -53,6 +56,18 @@ def find_gate(*, investor: Investor | None, row: MarketRow, is_signed_in: bool) 
             stops_selling=True,
         )
     return _gate_of_eligibility(investor) or _gate_of_disclosure(investor, row)
+
+
+def find_closure(row: MarketRow) -> Gate | None:
+    """Why the listing itself fills nothing at once now, for whoever wants to buy; or None."""
+    trade = reverse("trade", args=[row.listing.symbol])
+    if row.reference is not None and row.reference.is_halted:
+        why = row.reference.halt_reason or "The exchange has halted the share."
+        return Gate("The share is halted", why, trade, "Look at the market")
+    if row.listing.state in BUYABLE:
+        return None
+    words, _ = STATE_WORDS[row.listing.state]
+    return Gate(words, row.listing.state_reason, trade, "Look at the market")
 
 
 def _gate_of_eligibility(investor: Investor) -> Gate | None:

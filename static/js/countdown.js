@@ -13,8 +13,13 @@ export function countdown() {
     get isOver() {
       return this.left <= 0;
     },
+    get isRunning() {
+      return this.left > 0;
+    },
     get words() {
-      return this.left > 0 ? `This preview holds for ${this.left} s.` : "The preview is too old.";
+      return this.left > 0
+        ? `This preview holds for ${this.left} s.`
+        : "The preview is too old: prices move. Nothing was bought.";
     },
   };
 }

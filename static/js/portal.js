@@ -80,10 +80,17 @@ function guardTwice(event) {
   form.dataset.sent = "";
 }
 
+// A page that comes back by the back button may be sent again.
+function forgetSent(event) {
+  if (!event.persisted) return;
+  document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+}
+
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 document.addEventListener("submit", prefer);
 document.addEventListener("submit", guardTwice);
+window.addEventListener("pageshow", forgetSent);
 document.addEventListener("change", (event) => {
   if (event.target.closest("[data-amount]")) event.target.value = plainDigits(event.target.value);
   if (event.target.matches("[data-auto-submit]")) event.target.form.requestSubmit();

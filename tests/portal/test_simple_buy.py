@@ -6,6 +6,7 @@ from django.urls import reverse
 from accounts.models import Investor
 from tests.portal.conftest import TOKEN, USD, House, client_of
 from trading import queries
+from trading.models import Listing
 from trading.queries import Depth, PriceLevel
 from trading.views.buy import NothingOffered, preview
 
@@ -48,8 +49,40 @@ def test_more_than_the_book_holds_is_refused(house: House) -> None:
 def test_an_amount_in_another_spelling_is_refused_under_its_field(
     amount: str, alice: Investor
 ) -> None:
-    answer = client_of(alice).post(reverse("buy", args=["AAPLxUSDC"]), {"cash": amount})
+    answer = client_of(alice).get(reverse("buy", args=["AAPLxUSDC"]), {"cash": amount})
 
     assert answer.status_code == 200
     assert 'role="alert"' in answer.content.decode()
     assert "At most" not in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("0.999999", "Spend at least 1.00 USDC."),
+        ("1000.000001", "You have 1,000.00 USDC available."),
+        ("50", "Nobody offers enough right now."),
+    ],
+)
+def test_less_than_the_minimum_and_more_than_one_has_are_refused_before_the_preview(
+    amount: str, words: str, alice: Investor
+) -> None:
+    page = client_of(alice).get(reverse("buy", args=["AAPLxUSDC"]), {"cash": amount})
+
+    assert words in page.content.decode()
+    assert "Never more than" not in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("halted", "Halted"), ("reduce_only", "Selling only")]
+)
+def test_a_listing_that_sells_nothing_now_says_so_instead_of_asking_how_much(
+    state: str, words: str, alice: Investor, house: House
+) -> None:
+    Listing.objects.update(state=state, state_reason="News are pending.")
+
+    page = client_of(alice).get(reverse("buy", args=["AAPLxUSDC"])).content.decode()
+
+    assert words in page
+    assert "News are pending." in page
+    assert "How much do you want to spend?" not in page

@@ -41,7 +41,7 @@ def alice(venue: Venue, engine: Any) -> Investor:
 
 
 def preview_token(client: Client) -> str:
-    answer = client.post(reverse("buy", args=[SYMBOL]), {"cash": "5"})
+    answer = client.get(reverse("buy", args=[SYMBOL]), {"cash": "5"})
     found = re.search(r'name="token" value="([^"]+)"', answer.content.decode())
     assert found is not None, answer.content.decode()
     return found.group(1)

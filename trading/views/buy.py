@@ -12,7 +12,7 @@ from django.contrib import messages
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Investor
 from custody.pages import get_holding
@@ -23,7 +23,7 @@ from trading import order_entry, pages, queries
 from trading.commands import PlaceOrder
 from trading.engine.fees import quantity_for
 from trading.forms import AmountToSpendForm
-from trading.gate import find_gate
+from trading.gate import find_closure, find_gate
 from trading.queries import Depth, ListingView
 from trading.views.markets import country_of
 from trading.views.trade import require_investor
@@ -94,21 +94,27 @@ def _limit_price(listing: ListingView, book: Depth, budget_units: int) -> int:
     raise NothingOffered
 
 
-@require_http_methods(["GET", "POST"])
+@require_safe
 def buy(request: HttpRequest, symbol: str) -> HttpResponse:
-    """First tap: how much; the answer to it is the preview."""
+    """First tap: how much; the answer to it is the preview.
+
+    A preview changes nothing, so it is a GET: one may reload it and come back to it.
+    """
     investor = require_investor(request)
     row = pages.get_market_row(symbol=symbol, country=country_of(request), now=clock.now())
-    gate = find_gate(investor=investor, row=row, is_signed_in=True)
-    form = AmountToSpendForm(request.POST or None, listing=row.listing)
+    gate = find_gate(investor=investor, row=row, is_signed_in=True) or find_closure(row)
+    cash = get_holding(investor_id=investor.pk, asset=row.quote)
+    asked = request.GET if "cash" in request.GET else None
+    available = cash.available_units if cash else 0
+    form = AmountToSpendForm(asked, listing=row.listing, available_units=available)
     context: dict[str, Any] = {
         "row": row,
         "gate": gate,
         "form": form,
-        "cash": get_holding(investor_id=investor.pk, asset=row.quote),
+        "cash": cash,
         "seconds": PREVIEW_SECONDS,
     }
-    if request.method == "POST" and form.is_valid():
+    if gate is None and form.is_valid():
         context |= _preview_context(form, row.listing, investor)
     return render(request, "trading/buy.html", context)
 
@@ -138,7 +144,9 @@ def confirm(request: HttpRequest, symbol: str) -> HttpResponse:
             request.POST.get("token", ""), salt=SALT, max_age=PREVIEW_SECONDS + 2
         )
     except signing.BadSignature:
-        return _too_late(request, symbol, "The preview is too old. Here is where you were.")
+        return _too_late(
+            request, symbol, "The preview was too old: nothing was bought. Preview it again."
+        )
     if owner_id != investor.pk or listing != symbol:
         return _too_late(request, symbol, "This preview was made for somebody else.")
     command = PlaceOrder(
