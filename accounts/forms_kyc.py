@@ -1,5 +1,6 @@
 """The forms of the verification: what is asked, in which words."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -55,6 +56,15 @@ class DetailsForm(forms.Form):
         help_text="Such as a minister, a judge of a highest court or a party leader. "
         "It is not a reason to refuse you; a person looks at it.",
     )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        """German tax numbers are the one form we know: eleven digits, spaces allowed."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("tax_country") == "DE" and "tax_number" in data:
+            data["tax_number"] = "".join(data["tax_number"].split())
+            if not re.fullmatch(r"[0-9]{11}", data["tax_number"]):
+                self.add_error("tax_number", "A German Steuer-ID has eleven digits.")
+        return data
 
     def as_declared(self) -> Form:
         """The valid form as the operation takes it."""

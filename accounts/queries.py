@@ -17,7 +17,7 @@ from accounts.models import (
     User,
 )
 from accounts.states import EDITABLE, KycStatus
-from kernel.refusals import NotFound
+from kernel.refusals import NotFound, Refusal
 
 Kind = KycDocument.Kind
 # An identity document; a card counts with both its sides.
@@ -27,6 +27,13 @@ IDENTITY = (
     {Kind.DRIVING_LICENCE},
     {Kind.RESIDENCE_PERMIT},
 )
+
+
+class NotAnInvestor(Refusal):
+    """This login is not an investor's."""
+
+    code = "not_an_investor"
+    http_status = 403
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +49,17 @@ def get_investor_for(user: User | AnonymousUser) -> Investor | None:
     if not user.is_authenticated:
         return None
     return Investor.objects.filter(user_id=user.pk).first()
+
+
+def require_investor_for(user: User | AnonymousUser) -> Investor:
+    """The investor behind a login.
+
+    :raises NotAnInvestor: a login of staff, or one that has not begun verification.
+    """
+    investor = get_investor_for(user)
+    if investor is None:
+        raise NotAnInvestor
+    return investor
 
 
 def get_investor(*, investor_id: int) -> Investor:

@@ -15,18 +15,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.api_keys import Principal
-from accounts.queries import get_investor_for
-from kernel.refusals import Refusal
+from accounts.queries import NotAnInvestor, get_investor_for
 
 AMOUNT_CHARS_MAX = 40
 PAGE_DEFAULT, PAGE_MAX = 50, 200
-
-
-class NotAnInvestor(Refusal):
-    """This login is not an investor's."""
-
-    code = "not_an_investor"
-    http_status = 403
 
 
 class _HasScope(BasePermission):

@@ -10,18 +10,15 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import api_keys, queries
 from accounts.forms import NewKeyForm
 from accounts.models import ApiKey, Consent, Investor
-from accounts.queries import get_investor_for
+from accounts.queries import get_investor_for, require_investor_for
 from kernel import clock
-from kernel.refusals import Forbidden, NotFound, Refusal
+from kernel.refusals import NotFound, Refusal
 from reference.queries import get_country_rule
 
 
 def require_investor(request: HttpRequest) -> Investor:
-    """:raises Forbidden: the login has no investor behind it."""
-    investor = get_investor_for(request.user)
-    if investor is None:
-        raise Forbidden("Only investors can do this. Start your verification first.")
-    return investor
+    """:raises NotAnInvestor: the login has no investor behind it."""
+    return require_investor_for(request.user)
 
 
 @require_safe

@@ -20,7 +20,7 @@ from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, LedgerAccount, Redemption
 from custody.operations.shares import get_share_asset
 from custody.states import RedemptionState
-from kernel.money import floor_div
+from kernel.money import floor_div, format_units
 from kernel.refusals import Forbidden, Refusal
 
 ONE_E18 = 10**18
@@ -144,11 +144,15 @@ def _pool_with(investor_id: int, asset_id: int, units: int) -> int:
     """The pool where enough is available; its engine has the last word."""
     trading = LedgerAccount.objects.filter(
         owner_id=investor_id, asset_id=asset_id, purpose=Purpose.TRADING
-    )
-    for account in trading.order_by("pool"):
+    ).order_by("pool")
+    for account in trading:
         if account.available_units >= units:
             return account.pool
-    raise ledger.InsufficientUnits
+    most = max((account.available_units for account in trading), default=0)
+    token = Asset.objects.get(pk=asset_id)
+    raise ledger.InsufficientUnits(
+        f"You have {format_units(most, token.decimals)} {token.code} available."
+    )
 
 
 def _known(investor_id: int, key: str, body_hash: bytes) -> Redemption | None:

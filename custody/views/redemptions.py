@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Investor
-from accounts.queries import get_investor_for
+from accounts.queries import get_investor_for, require_investor_for
 from custody.forms import RedemptionForm
 from custody.models import Redemption
 from custody.operations import request_redemption
@@ -19,7 +19,7 @@ from custody.operations.redemption import fee_e6
 from custody.pages import Holding, list_holdings
 from kernel import clock
 from kernel.ids import uuid7
-from kernel.refusals import Forbidden, NotFound, Refusal
+from kernel.refusals import NotFound, Refusal
 from reference.sessions import session_at
 
 LIST_MAX = 200
@@ -36,9 +36,7 @@ def redemptions(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_redemption(request: HttpRequest) -> HttpResponse:
     """Ask for a redemption; a second click on the same page is the same one."""
-    investor = get_investor_for(request.user)
-    if investor is None:
-        raise Forbidden("Only investors can do this. Start your verification first.")
+    investor = require_investor_for(request.user)
     form = RedemptionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

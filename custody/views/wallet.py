@@ -32,10 +32,12 @@ DEPOSIT_ASSET = "USDC"
 @require_safe
 def wallet(request: HttpRequest) -> HttpResponse:
     investor = get_investor_for(request.user)
+    movements = list_movements(investor_id=investor.pk) if investor else []
     context = {
         "investor": investor,
         "holdings": list_holdings(investor_id=investor.pk) if investor else [],
-        "movements": list_movements(investor_id=investor.pk)[:RECENT] if investor else [],
+        "movements": movements[:RECENT],
+        "is_arriving": any(line.title == "Deposit" and line.tone == "wait" for line in movements),
     }
     return render(request, "custody/wallet.html", context)
 

@@ -121,7 +121,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 @login_not_required
 def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
-    return render(request, "403.html", {"is_csrf": True}, status=403)
+    """The form came from a page older than the session; lead back to that page."""
+    back = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure()):
+        back = ""
+    return render(request, "403.html", {"is_csrf": True, "back": back}, status=403)
 
 
 @login_not_required

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import Investor
-from accounts.queries import get_investor_for
+from accounts.queries import get_investor_for, require_investor_for
 from custody.pages import get_holding
 from kernel import clock
-from kernel.refusals import Forbidden, NotFound, OutcomeUnknown, Refusal
+from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import order_entry, pages, queries
 from trading.commands import CancelOrder, PlaceOrder
 from trading.forms import TicketForm
@@ -31,11 +31,8 @@ INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "1h": 3_600, "4h": 14_400, "1d": 8
 
 
 def require_investor(request: HttpRequest) -> Investor:
-    """:raises Forbidden: the login has no investor behind it, as staff have none."""
-    investor = get_investor_for(request.user)
-    if investor is None:
-        raise Forbidden("Only investors can do this. Start your verification first.")
-    return investor
+    """:raises NotAnInvestor: the login has no investor behind it, as staff have none."""
+    return require_investor_for(request.user)
 
 
 @login_not_required

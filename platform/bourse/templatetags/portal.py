@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from django import template
 from django.templatetags.static import static
 from django.utils.formats import date_format
-from django.utils.html import escape, format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from kernel.money import format_units
@@ -90,6 +90,13 @@ def shares(units: int | None) -> str:
 def tokens(units: int | None) -> str:
     """Tokens (8 decimals); a count that failed is not a zero."""
     return UNAVAILABLE if units is None else grouped(format_units(units, 8))
+
+
+@register.filter
+def paragraphs(text: str) -> SafeString:
+    """A text as paragraphs, parted by blank lines; a line's end inside of one is a space."""
+    blocks = re.split(r"\n\s*\n", text.replace("\r\n", "\n").strip())
+    return format_html_join("\n", "<p>{}</p>", ((" ".join(block.split()),) for block in blocks))
 
 
 @register.filter
