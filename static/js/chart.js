@@ -11,7 +11,21 @@ import { subscribe } from "./socket.js";
 
 const QUOTE = 1e6;
 const BASE = 1e8;
-const RESTING_WORDS = "Dashed: the share, per token";
+const RESTING_WORDS = "Dashed: the share";
+// What the axis marks: a year, a month, a day, or a time of day (TickMarkType of the library).
+const MARKS = [
+  { year: "numeric" },
+  { month: "short" },
+  { day: "numeric", month: "short" },
+  { hour: "2-digit", minute: "2-digit" },
+  { hour: "2-digit", minute: "2-digit", second: "2-digit" },
+];
+const MOMENT = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
+
+// The library draws UTC; the rest of the page is in the reader's zone.
+function local(seconds, style) {
+  return new Intl.DateTimeFormat("en-GB", style).format(new Date(seconds * 1000));
+}
 
 function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -46,7 +60,14 @@ function layoutOf(c) {
     },
     grid: { vertLines: { color: c.line }, horzLines: { color: c.line } },
     rightPriceScale: { borderColor: c.line },
-    timeScale: { borderColor: c.line, maxBarSpacing: 28, timeVisible: true, secondsVisible: false },
+    timeScale: {
+      borderColor: c.line,
+      maxBarSpacing: 28,
+      timeVisible: true,
+      secondsVisible: false,
+      tickMarkFormatter: (seconds, kind) => local(seconds, MARKS[kind]),
+    },
+    localization: { timeFormatter: (seconds) => local(seconds, MOMENT) },
   };
 }
 
