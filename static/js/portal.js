@@ -1,4 +1,4 @@
-// The page's own manners: copy, dialogs, local times, colours, search, amounts.
+// The page's own manners: copy, local times, colours, search, amounts.
 // Live widgets are modules of their own, loaded where a page has them.
 
 import Alpine from "../vendor/alpine-csp.mjs";
@@ -31,8 +31,6 @@ function onClick(event) {
   const button = event.target.closest("button, a");
   if (!button) return;
   if (button.dataset.copy !== undefined) copy(button);
-  if (button.dataset.open) document.getElementById(button.dataset.open)?.showModal();
-  if (button.dataset.close !== undefined) button.closest("dialog")?.close();
   if (button.dataset.fill !== undefined) fill(button);
 }
 
