@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import random
+import secrets
 import signal
 import sys
 from collections import Counter
@@ -244,7 +245,7 @@ class Taker:
             "side": side,
             "order_type": "market",
             "time_in_force": "ioc",
-            "client_order_id": f"simulated-{self._random.getrandbits(64):016x}",
+            "client_order_id": f"simulated-{secrets.token_hex(8)}",
         }
         if side == "buy":
             return order | {"cash": str(cash)}
