@@ -16,6 +16,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from kernel import clock
 from kernel.money import format_units
 from kernel.refusals import Refusal
 from trading import operations
@@ -57,8 +58,17 @@ class StateForm(forms.Form):
         help_text="Shown to investors. Needed for every state but online.",
     )  # fmt: skip
     until = forms.SplitDateTimeField(
-        required=False, label="Expected end (UTC)", widget=UnfoldAdminSplitDateTimeWidget
-    )
+        required=False, label="Expected end (UTC)", widget=UnfoldAdminSplitDateTimeWidget,
+        help_text="As 2026-11-25 and 15:30. Shown to investors; nothing changes by itself then.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if values.get("state") != ListingState.ONLINE and not values.get("reason", "").strip():
+            self.add_error("reason", "Say why: the reason is shown to investors and kept.")
+        if values.get("until") and values["until"] <= clock.now():
+            self.add_error("until", "This moment has passed.")
+        return values
 
 
 class BlockInline(ReadOnly, TabularInline):  # type: ignore[misc]
@@ -81,6 +91,13 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_filter = ["state", "quote"]
     search_fields = ["symbol", "asset__name"]
     ordering = ["symbol"]
+    fields = [
+        "wsname", "symbol", "asset", "quote", "pool", "state_badge", "state_reason", "state_until",
+        "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar", "created_at",
+    ]  # fmt: skip
+    readonly_fields = [
+        "state_badge", "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar",
+    ]  # fmt: skip
     inlines = [BlockInline]
     actions_detail = ["change_state"]
     actions = ["halt"]
@@ -96,6 +113,28 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="Taker fee")
     def taker_fee(self, listing: Listing) -> str:
         return f"{format_units(listing.taker_fee_e6, 4)} %"
+
+    @admin.display(description="Price step")
+    def tick(self, listing: Listing) -> str:
+        return f"{format_units(listing.tick_units, listing.quote.decimals)} {listing.quote.code}"
+
+    @admin.display(description="Quantity step")
+    def lot(self, listing: Listing) -> str:
+        return f"{format_units(listing.lot_units, listing.asset.decimals)} {listing.asset.code}"
+
+    @admin.display(description="Smallest order")
+    def minimum(self, listing: Listing) -> str:
+        return (
+            f"{format_units(listing.min_cash_units, listing.quote.decimals)} {listing.quote.code}"
+        )
+
+    @admin.display(description="Market orders go at most")
+    def protection(self, listing: Listing) -> str:
+        return f"{format_units(listing.protection_e6, 4)} % beyond the best price"
+
+    @admin.display(description="Limit prices lie at most")
+    def collar(self, listing: Listing) -> str:
+        return f"{format_units(listing.collar_e6, 4)} % from the reference"
 
     def has_change_state_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("trading.set_listing_state")

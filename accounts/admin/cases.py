@@ -42,6 +42,11 @@ class FlaggedFilter(admin.SimpleListFilter):
         return queryset
 
 
+def _waits(case: KycCase) -> str:
+    is_done = case.status in {KycStatus.APPROVED, KycStatus.REJECTED}
+    return "-" if is_done else age(case.submitted_at or case.opened_at)
+
+
 @admin.register(KycCase)
 class KycCaseAdmin(FileAdmin):
     list_display = [
@@ -86,8 +91,7 @@ class KycCaseAdmin(FileAdmin):
 
     @admin.display(description="Waits for", ordering="submitted_at")
     def shown_age(self, case: KycCase) -> str:
-        is_done = case.status in {KycStatus.APPROVED, KycStatus.REJECTED}
-        return "-" if is_done else age(case.submitted_at or case.opened_at)
+        return _waits(case)
 
     @admin.display(description="Open hits", ordering="open_hits")
     def shown_hits(self, case: Any) -> str:
@@ -116,7 +120,7 @@ class KycCaseAdmin(FileAdmin):
             "possible": decisions.list_possible(row),
             "may_decide": officer.has_perm(decisions.PERMISSION),
             "may_reveal": officer.has_perm(PERMISSION),
-            "waits": age(row.submitted_at or row.opened_at),
+            "waits": _waits(row),
         }
 
     def propose(self, request: HttpRequest, case: KycCase) -> str:

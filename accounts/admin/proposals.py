@@ -52,7 +52,7 @@ class ProposalAdmin(FileAdmin):
 
     @admin.display(description="Proposal", ordering="kind")
     def shown_kind(self, proposal: Proposal) -> str:
-        return proposal.kind.replace("_", " ").capitalize()
+        return proposal.kind.replace("_", " ").capitalize().replace("Kyc", "KYC")
 
     @display(description="State", label=TONES, ordering="state")  # type: ignore[untyped-decorator]
     def shown_state(self, proposal: Proposal) -> tuple[str, str]:

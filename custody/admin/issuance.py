@@ -59,6 +59,9 @@ class StartMintForm(forms.Form):
                 values["units"] = parse_units(values["tokens"], values["asset"].decimals)
             except Refusal as refusal:
                 self.add_error("tokens", refusal.message)
+            else:
+                if values["units"] == 0:
+                    self.add_error("tokens", "Enter more than zero.")
         return values
 
 

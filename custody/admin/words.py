@@ -14,17 +14,28 @@ Stage = tuple[str, datetime | None]
 
 def amount(units: int | None, asset: Asset) -> str:
     """ "100 AAPLx"; "unavailable" when nobody knows."""
-    return "unavailable" if units is None else f"{format_units(units, asset.decimals)} {asset.code}"
+    if units is None:
+        return "unavailable"
+    return f"{grouped(format_units(units, asset.decimals))} {asset.code}"
 
 
 def money(micros: int | None, currency: str = "USD") -> str:
-    """ "23412.55 USD", truncated to cents."""
-    return "not known yet" if micros is None else f"{truncate_units(micros, 6, 2)} {currency}"
+    """ "23,412.55 USD", truncated to cents."""
+    return (
+        "not known yet" if micros is None else f"{grouped(truncate_units(micros, 6, 2))} {currency}"
+    )
+
+
+def grouped(digits: str) -> str:
+    """ "23,412.55": millions are misread without commas."""
+    sign, rest = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
+    whole, point, fraction = rest.partition(".")
+    return f"{sign}{int(whole):,}{point}{fraction}"
 
 
 def mint_in_words(mint: MintRequest, reference_micros: int | None) -> str:
-    """ "Mint 100 AAPLx = 100 shares of AAPL = 23412.00 USD": what it cost, else the reference."""
-    shares = format_units(mint.share_units, mint.share_asset.decimals)
+    """ "Mint 100 AAPLx = 100 shares of AAPL = 23,412.00 USD": what it cost, else the reference."""
+    shares = grouped(format_units(mint.share_units, mint.share_asset.decimals))
     text = (
         f"Mint {amount(mint.token_units, mint.asset)} = {shares} shares of {mint.share_asset.code}"
     )
@@ -37,7 +48,7 @@ def mint_in_words(mint: MintRequest, reference_micros: int | None) -> str:
 
 
 def order_in_words(order: CustodianOrder) -> str:
-    """ "Buy 100 AAPL at 234.12 USD = 23412.00 USD"."""
+    """ "Buy 100 AAPL at 234.12 USD = 23,412.00 USD"."""
     text = f"{order.get_side_display()} {amount(order.units, order.asset)}"
     if order.price_micros is None:
         return text

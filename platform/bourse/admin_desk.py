@@ -178,6 +178,7 @@ def _proposal_line(proposal: Proposal, request: HttpRequest) -> dict[str, Any]:
         url = ""
     return {
         "proposal": proposal,
+        "kind": proposal.kind.replace("_", " ").capitalize().replace("Kyc", "KYC"),
         "url": url,
         "is_own": proposal.maker_id == request.user.pk,
     }

@@ -83,3 +83,33 @@ def test_staff_with_the_right_change_a_state_in_the_admin_and_others_do_not(venu
 
     venue.listing.refresh_from_db()
     assert (venue.listing.state, venue.listing.state_reason) == ("halted", "News pending")
+
+
+def test_a_state_without_its_reason_or_with_a_past_end_keeps_what_was_typed(venue: Any) -> None:
+    officer = User.objects.create_superuser(email="ops@example.com", password="x")
+    client = Client()
+    client.force_login(officer)
+    address = reverse("admin:trading_listing_change_state", args=[venue.listing.pk])
+    past = {"until_0": "2020-01-01", "until_1": "10:00"}
+
+    silent = client.post(address, {"state": "halted", "reason": " "})
+    late = client.post(address, {"state": "halted", "reason": "News pending", **past})
+
+    assert (silent.status_code, late.status_code) == (200, 200)
+    assert "Say why" in silent.content.decode()
+    assert "This moment has passed." in late.content.decode()
+    assert "News pending" in late.content.decode()
+    venue.listing.refresh_from_db()
+    assert venue.listing.state == "online"
+
+
+def test_staff_read_a_listings_rules_in_words_not_in_base_units(venue: Any) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser(email="ops@example.com", password="x"))
+
+    page = client.get(reverse("admin:trading_listing_change", args=[venue.listing.pk]))
+
+    text = page.content.decode()
+    for words in ("0.01 USDC", "0.000001 AAPLx", "5 % beyond the best price", " UTC"):
+        assert words in text
+    assert "e6" not in text.split("<main", 1)[-1]

@@ -1,0 +1,1 @@
+"""How Django writes dates where nothing says otherwise: the staff's lists."""
