@@ -196,6 +196,13 @@ export function ticket() {
       if (this.type === "limit" && price % BigInt(this.data.tick) !== 0n) {
         return `Prices move in steps of ${formatUnits(BigInt(this.data.tick), 6)} ${this.data.quote}.`;
       }
+      if (quantity && quantity % BigInt(this.data.lot) !== 0n) {
+        return `Quantities move in steps of ${formatUnits(BigInt(this.data.lot), 8)} ${this.data.base}.`;
+      }
+      const worth = cash || (price ? (quantity * price) / ONE_TOKEN : null);
+      if (worth !== null && worth < BigInt(this.data.minimum)) {
+        return `The smallest order is ${this.digits(BigInt(this.data.minimum))} ${this.data.quote}.`;
+      }
       if (this.side === "buy" && cash && cash > this.available.cash) {
         return `You have ${this.digits(this.available.cash)} ${this.data.quote} available.`;
       }
