@@ -53,6 +53,8 @@ def _require_database() -> None:
         _leave("No database: start Bourse with `make run`, or set DATABASE_URL.")
     try:
         psycopg.connect(settings.DATABASE_URL, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+    except psycopg.ProgrammingError:
+        _leave("DATABASE_URL is not an address like postgresql://user:password@host:5432/name.")
     except psycopg.OperationalError as problem:
         reason = str(problem).strip().splitlines()[-1]
         _leave(f"The database does not answer ({reason}): start Bourse with `make run`.")

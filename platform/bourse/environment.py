@@ -27,7 +27,7 @@ class Environment(BaseSettings):
     allowed_hosts: str = "localhost,127.0.0.1,[::1],testserver"
     csrf_trusted_origins: str = ""
     trusted_proxies: str = ""
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     bourse_var_dir: Path = BASE_DIR / "var"
     bourse_clock: Literal["", "system", "sandbox"] = ""

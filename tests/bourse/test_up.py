@@ -154,7 +154,8 @@ def test_a_wrong_setting_is_one_sentence(environment: dict[str, str]) -> None:
     up = Up(environment | {"DATABASE_POOL_MAX": "many"}, "--only", "valkey")
     output, _ = up.process.communicate(timeout=30)
     assert up.process.returncode == 2
-    assert output == "The configuration is wrong: see DATABASE_POOL_MAX.\n"
+    assert output.startswith("The configuration is wrong: DATABASE_POOL_MAX: Input should be")
+    assert output.count("\n") == 1
 
 
 def test_unsafe_production_does_not_start(environment: dict[str, str]) -> None:

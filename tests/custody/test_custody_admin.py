@@ -56,7 +56,7 @@ def test_an_officer_starts_a_mint_after_reading_what_it_means(house: House) -> N
     assert MintRequest.objects.count() == 1
 
 
-@pytest.mark.parametrize("tokens", ["1e3", "-1", "0.000000001", "", "1,000", "\u0661", "NaN"])
+@pytest.mark.parametrize("tokens", ["1e3", "-1", "0", "0.000000001", "", "1,000", "\u0661", "NaN"])
 def test_amounts_in_any_other_spelling_are_refused(house: House, tokens: str) -> None:
     client = login(house.maker)
     form = {

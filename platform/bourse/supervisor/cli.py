@@ -45,8 +45,8 @@ def main(argv: list[str]) -> int:
     try:
         environment = Environment()
     except ValidationError as error:
-        names = ", ".join(str(problem["loc"][0]).upper() for problem in error.errors())
-        print(f"The configuration is wrong: see {names}.", file=sys.stderr)
+        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        print(f"The configuration is wrong: {wrong}", file=sys.stderr)
         return 2
     if environment.bourse_env == "production":
         _refuse_unsafe()
@@ -68,12 +68,12 @@ def _run(environment: Environment, options: argparse.Namespace) -> int:
         # A killed run could not take back what it told others.
         (var / "run.json").unlink(missing_ok=True)
         addresses = addressing.claim(environment)
+        chosen = catalogue.choose(catalogue.all_parts(addresses), _names(options.only))
         overseer = Overseer(
             lambda name: LogFile(var / "logs" / f"{name}.log"), on_start=orphanage.remember
         )
         overseer.catch_signals()
         try:
-            chosen = catalogue.choose(catalogue.all_parts(addresses), _names(options.only))
             start_all(overseer, addresses, chosen, demo=not (options.no_demo or options.only))
             overseer.watch()
         except Stopped:

@@ -33,6 +33,8 @@ class Command(BaseCommand):
         parser.add_argument("--file", type=Path, default=CALENDAR_FILE)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["first_year"] > options["last_year"]:
+            raise CommandError("--from comes before --to, or is the same year.", returncode=2)
         rows = build_rows(options["first_year"], options["last_year"])
         with options["file"].open("w", newline="") as file:
             writer = csv.DictWriter(file, ["date", *HOURS, "is_early_close"], lineterminator="\n")

@@ -23,5 +23,6 @@ class Command(BaseCommand):
         try:
             count = loading.load_trading_days(rows=loading.read_trading_days(options["file"]))
         except (Refusal, KeyError, ValueError, OSError) as error:
-            raise CommandError(f"{options['file']}: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else error
+            raise CommandError(f"{options['file']}: {why}", returncode=2) from error
         self.stdout.write(f"{count} trading days loaded")
