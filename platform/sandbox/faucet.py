@@ -84,12 +84,14 @@ class Faucet:
 
     def _send(self, instructions: list[Instruction]) -> str:
         slot = self._node.tip()
+        # A blockhash that no fork can take away: what is rolled back may land again.
+        blockhash = self._node.blockhash(slot - self._node.pace.final_slots)
         # The nonce makes equal requests in one slot two transactions.
         message = MessageV0.try_compile(
             self._keypair.pubkey(),
             [*instructions, _memo(self._node.next_nonce())],
             [],
-            self._node.blockhash(slot),
+            blockhash,
         )
         landed = self._node.land(VersionedTransaction(message, [self._keypair]), slot)
         if landed.err is not None:

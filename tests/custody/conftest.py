@@ -62,8 +62,8 @@ def node(party_folder: Path) -> Iterator[Party]:
 
 @pytest.fixture(scope="module")
 def slow_node(party_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
-    """A chain whose blocks can still be abandoned while a test looks at them."""
-    options = ["--slot-ms", "100", "--final-slots", "16"]
+    """A chain whose blocks can be abandoned for six seconds; tests advance time to finality."""
+    options = ["--slot-ms", "100", "--final-slots", "64"]
     options += ["--clock", str(party_folder / "clock.json")]
     party = Party("chain", tmp_path_factory.mktemp("slow"), options).start()
     yield party

@@ -25,6 +25,7 @@ def test_a_deposit_is_seen_then_final_then_ready_to_trade(slow_house: House) -> 
     house.sweep_until(lambda: Deposit.objects.filter(signature=signature).exists())
     assert Deposit.objects.get().state == "seen"
     assert house.books["alice main USDC"] == "0"
+    house.clock.advance(seconds=10)
     house.sweep_until(lambda: house.books["alice trading USDC"] == "1000")
 
     deposit = Deposit.objects.get()
@@ -75,7 +76,7 @@ def test_a_deposit_in_an_abandoned_block_is_not_credited(slow_house: House) -> N
     address = house.address_of("alice")
     house.faucet(address.address, "1000")
     house.sweep_until(lambda: Deposit.objects.filter(state="seen").exists())
-    dropped = house.node.post("/sandbox/chain/rollback", {"slots": 12}).json()["dropped"]
+    dropped = house.node.post("/sandbox/chain/rollback", {"slots": 60}).json()["dropped"]
     assert Deposit.objects.get().signature in dropped
 
     house.clock.advance(seconds=30)
@@ -90,8 +91,11 @@ def test_a_deposit_that_lands_again_in_another_block_is_credited_once(slow_house
     verify(house.books.investors["alice"])
     house.faucet(house.address_of("alice").address, "1000")
     house.sweep_until(lambda: Deposit.objects.filter(state="seen").exists())
-    house.node.post("/sandbox/chain/rollback", {"slots": 2, "requeue": True})
+    again = {"slots": 60, "requeue": True}
+    dropped = house.node.post("/sandbox/chain/rollback", again).json()["dropped"]
+    assert Deposit.objects.get().signature in dropped
 
+    house.clock.advance(seconds=10)
     house.sweep_until(lambda: house.books["alice trading USDC"] == "1000")
 
     assert Deposit.objects.count() == 1

@@ -201,14 +201,17 @@ def test_a_mint_in_an_abandoned_block_is_sent_again(slow_house: House) -> None:
     house = slow_house
     house.receive_shares(10)
     mint = house.bring_to_approval(house.start_mint(10, use_free_shares=True))
+    house.clock.advance(seconds=10)  # what came before is final, and stays
     house.approve(mint)
     sent = ChainTransaction.objects.filter(kind="mint")
     house.sweep_until(lambda: sent.filter(state="confirmed").exists())
 
-    answer = house.node.post("/sandbox/chain/rollback", {"slots": 8})
+    answer = house.node.post("/sandbox/chain/rollback", {"slots": 60})
     assert sent.get().signature in answer.json()["dropped"]
     # Its blockhash may have gone with the block: then it must expire first.
-    house.clock.advance(seconds=20)
+    house.clock.advance(seconds=30)
+    house.sweep_until(lambda: sent.filter(state="confirmed", attempt__gt=1).exists())
+    house.clock.advance(seconds=10)
     house.sweep_until(lambda: house.state_of(mint.id) == "minted")
 
     address = Asset.objects.get(code="AAPLx").mint_address

@@ -21,6 +21,8 @@ from tests.parties import Party, SandboxClock
 USDC = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
 SLOT_MS = 50
 FINAL_SLOTS = 20
+SLOW_SLOT_MS = 400
+FINAL_SECONDS = (FINAL_SLOTS + 5) * SLOW_SLOT_MS / 1000  # of the slow node
 SOL = 10**9
 
 
@@ -41,7 +43,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Party]:
 @pytest.fixture
 def slow_node(tmp_path: Path) -> Iterator[Party]:
     """Its blockhashes are good for a minute, longer than any restart takes."""
-    with started(tmp_path, slot_ms=400) as party:
+    with started(tmp_path, slot_ms=SLOW_SLOT_MS) as party:
         yield party
 
 
@@ -190,31 +192,34 @@ def test_acknowledged_transactions_survive_kill_9(slow_node: Party) -> None:
     assert send(node, sent[0])["error"]["data"]["err"] == "AlreadyProcessed"
 
 
-def test_a_rolled_back_block_takes_its_payments_along(node: Party) -> None:
+def test_a_rolled_back_block_takes_its_payments_along(slow_node: Party) -> None:
+    node = slow_node
     payer, target = funded(node), Keypair().pubkey()
+    SandboxClock(node).advance(seconds=FINAL_SECONDS)  # the payer's funds stay
     before = lamports(node, payer.pubkey())
-    time.sleep(SLOT_MS * 3 / 1000)
     signed = signed_payment(node, payer, target, SOL)
-    slot = result(node, "getSlot", {"commitment": "processed"})
     send(node, signed)
 
-    tip = result(node, "getSlot", {"commitment": "processed"})
-    dropped = node.post("/sandbox/chain/rollback", {"slots": tip - slot + 1}).json()["dropped"]
+    dropped = node.post("/sandbox/chain/rollback", {"slots": FINAL_SLOTS}).json()["dropped"]
 
     assert dropped == [signature_of(signed)]
     assert status(node, signature_of(signed)) is None
     assert (lamports(node, payer.pubkey()), lamports(node, target)) == (before, 0)
 
 
-def test_a_rolled_back_transaction_may_land_again(node: Party) -> None:
+def test_a_rolled_back_transaction_may_land_again(slow_node: Party) -> None:
+    node = slow_node
     payer, target = funded(node), Keypair().pubkey()
-    time.sleep(SLOT_MS * 4 / 1000)  # a blockhash older than what is abandoned
     signed = signed_payment(node, payer, target, SOL)
-    time.sleep(SLOT_MS * 4 / 1000)
+    # A blockhash older than what is abandoned.
+    SandboxClock(node).advance(seconds=FINAL_SECONDS)
     send(node, signed)
 
-    node.post("/sandbox/chain/rollback", {"slots": 3, "requeue": True})
+    again = {"slots": FINAL_SLOTS, "requeue": True}
+    dropped = node.post("/sandbox/chain/rollback", again).json()["dropped"]
 
+    assert dropped == [signature_of(signed)]
+    SandboxClock(node).advance(seconds=FINAL_SECONDS)
     wait_until_final(node, signature_of(signed))
     assert lamports(node, target) == SOL
 
