@@ -92,11 +92,11 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     search_fields = ["symbol", "asset__name"]
     ordering = ["symbol"]
     fields = [
-        "wsname", "symbol", "asset", "quote", "pool", "state_badge", "state_reason", "state_until",
+        "wsname", "symbol", "asset", "quote", "pool", "state", "state_reason", "state_until",
         "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar", "created_at",
     ]  # fmt: skip
     readonly_fields = [
-        "state_badge", "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar",
+        "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar",
     ]  # fmt: skip
     inlines = [BlockInline]
     actions_detail = ["change_state"]

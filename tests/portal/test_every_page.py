@@ -98,7 +98,7 @@ def test_what_only_investors_may_do_says_so_to_others(name: str, charlie: User) 
     answer = client_of(charlie).get(reverse(name))
 
     assert answer.status_code == 403
-    assert "Only investors can do this" in answer.content.decode()
+    assert "This needs a verified investor" in answer.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_form_without_its_token_is_refused_with_words(alice: Investor) -> None
     answer = client.post(reverse("faucet"))
 
     assert answer.status_code == 403
-    assert "too old to be sent" in answer.content.decode()
+    assert "That page was too old" in answer.content.decode()
 
 
 def assert_is_a_page(html: str) -> None:

@@ -113,3 +113,4 @@ def test_staff_read_a_listings_rules_in_words_not_in_base_units(venue: Any) -> N
     for words in ("0.01 USDC", "0.000001 AAPLx", "5 % beyond the best price", " UTC"):
         assert words in text
     assert "e6" not in text.split("<main", 1)[-1]
+    assert "(&#x27;online" not in text
