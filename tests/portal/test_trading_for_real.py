@@ -1,6 +1,7 @@
 """The trading pages with an engine behind them: buy, rest, cancel, and clicks too many."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from django.urls import reverse
 
 from accounts.models import Investor, User
 from accounts.operations import disclosures
+from custody.models import Asset
+from custody.pages import get_holding
 from kernel import clock
 from tests.portal.conftest import client_of
 from tests.trading.conftest import Venue, engine, start_engine, venue
@@ -37,7 +40,18 @@ def alice(venue: Venue, engine: Any) -> Investor:
     """Alice with 1,000 USDC; a maker offers ten tokens at 238 USDC."""
     maker = venue.investor("maker", tokens=20)
     order_entry.place_sync(venue.order(maker, "sell", quantity=10, price=238))
-    return investor_with_login(venue, "alice", usd=1_000)
+    investor = investor_with_login(venue, "alice", usd=1_000)
+    wait_for_cash(investor)
+    return investor
+
+
+def wait_for_cash(investor: Investor) -> None:
+    """Until the engine has taken the investor's USDC in."""
+    usdc = Asset.objects.get(code="USDC")
+    deadline = time.monotonic() + 10
+    while not get_holding(investor_id=investor.pk, asset=usdc).available_units:
+        assert time.monotonic() < deadline, "the engine did not take the units in"
+        time.sleep(0.02)
 
 
 def preview_token(client: Client) -> str:
