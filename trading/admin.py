@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -19,6 +19,7 @@ from unfold.widgets import (
 from kernel import clock
 from kernel.money import format_units
 from kernel.refusals import Refusal
+from reference.read_only import ReadOnly, ReadOnlyAdmin
 from trading import operations
 from trading.models import InboxItem, Listing, ListingCountryBlock, Order, Pool, Trade
 from trading.states import ListingState
@@ -31,19 +32,6 @@ TONES = {
     "cancel_only": "danger",
     "halted": "danger",
 }
-
-
-class ReadOnly:
-    """Written by the engine alone."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class StateForm(forms.Form):
@@ -79,7 +67,7 @@ class BlockInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Listing)
-class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ListingAdmin(ReadOnlyAdmin):
     list_display = [
         "wsname",
         "state_badge",
@@ -175,7 +163,7 @@ class ListingAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class OrderAdmin(ReadOnlyAdmin):
     list_display = [
         "id", "listing", "investor_id", "side", "type", "price_units", "quantity_units",
         "filled_units", "status", "reason", "batch_no", "accepted_at",
@@ -188,7 +176,7 @@ class OrderAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class TradeAdmin(ReadOnlyAdmin):
     list_display = [
         "id", "listing", "trade_no", "price_units", "quantity_units", "cash_units", "buyer_id",
         "seller_id", "taker_side", "batch_no", "traded_at",
@@ -201,12 +189,12 @@ class TradeAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Pool)
-class PoolAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class PoolAdmin(ReadOnlyAdmin):
     list_display = ["id", "owner", "epoch", "batch_no", "heartbeat_at", "processed_until"]
 
 
 @admin.register(InboxItem)
-class InboxItemAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class InboxItemAdmin(ReadOnlyAdmin):
     """At which batch a fact took effect."""
 
     list_display = ["id", "kind", "payload", "created_at", "consumed_batch"]

@@ -9,26 +9,13 @@ from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from unfold.admin import ModelAdmin
 
 from accounts.models import User
 from kernel import clock
 from kernel.refusals import Refusal
+from reference.read_only import ReadOnlyAdmin
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """A table to look at."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class FileAdmin(ReadOnlyAdmin):

@@ -10,7 +10,6 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.admin.base import ReadOnlyAdmin
 from accounts.models import (
     ApiKey,
     Disclosure,
@@ -25,6 +24,7 @@ from accounts.models import (
 )
 from accounts.operations import disclosures
 from kernel import clock
+from reference.read_only import ReadOnlyAdmin
 
 admin.site.unregister(Group)
 

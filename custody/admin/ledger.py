@@ -1,40 +1,29 @@
 """Assets, ledger accounts, entries with their postings, seals, pool transfers: to look at only."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 
 from custody.models import Asset, JournalEntry, LedgerAccount, PoolTransfer, Posting, Seal
 from kernel.money import format_units
+from reference.read_only import ReadOnlyAdmin
 
 POSTINGS_SHOWN_MAX = 200
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+class HistoryAdmin(ReadOnlyAdmin):
     """History is looked at here and written by operations alone."""
 
     # Counting a table of millions for each page would be slow; the planner's guess is not.
     show_full_result_count = False
     list_per_page = 50
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Asset)
-class AssetAdmin(ReadOnlyAdmin):
+class AssetAdmin(HistoryAdmin):
     list_display = ("code", "name", "kind", "decimals", "instrument", "token_isin_shown")
     list_filter = ("kind",)
     search_fields = ("code", "name", "mint_address", "token_isin")
@@ -48,7 +37,7 @@ class AssetAdmin(ReadOnlyAdmin):
 
 
 @admin.register(LedgerAccount)
-class LedgerAccountAdmin(ReadOnlyAdmin):
+class LedgerAccountAdmin(HistoryAdmin):
     list_display = ("id", "owner_shown", "purpose", "asset", "pool", "posted", "held", "available")
     list_filter = ("purpose", "asset__kind")
     search_fields = ("owner__display_name", "asset__code")
@@ -92,7 +81,7 @@ class LedgerAccountAdmin(ReadOnlyAdmin):
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(ReadOnlyAdmin):
+class JournalEntryAdmin(HistoryAdmin):
     list_display = ("id", "kind", "key", "created_at")
     search_fields = ("=key", "=reference")
     search_help_text = "The exact key or reference."
@@ -137,7 +126,7 @@ class JournalEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Seal)
-class SealAdmin(ReadOnlyAdmin):
+class SealAdmin(HistoryAdmin):
     list_display = ("n", "chain", "sealed_at", "leaf_count", "root_shown", "key_id")
     list_filter = ("chain",)
     readonly_fields = ("root_shown", "previous_shown", "signature_shown")
@@ -158,7 +147,7 @@ class SealAdmin(ReadOnlyAdmin):
 
 
 @admin.register(PoolTransfer)
-class PoolTransferAdmin(ReadOnlyAdmin):
+class PoolTransferAdmin(HistoryAdmin):
     list_display = (
         "requested_at",
         "investor",

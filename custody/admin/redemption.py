@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.decorators import display
 
-from accounts.admin.base import FileAdmin, ReadOnlyAdmin, officer_of
+from accounts.admin.base import FileAdmin, officer_of
 from custody import operations
 from custody.admin.words import amount, money, order_in_words, timeline
 from custody.gateways.chain import SolanaChain
@@ -21,6 +21,7 @@ from kernel import clock
 from kernel.gateways import GatewayUnavailable
 from kernel.money import format_units, parse_units
 from kernel.refusals import Refusal
+from reference.read_only import ReadOnlyAdmin
 
 REDEMPTION_TONES = {"paid": "success", "refused": "danger", "burned": "warning"}
 DEPOSIT_TONES = {

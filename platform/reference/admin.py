@@ -3,17 +3,15 @@ here is edited by hand: a correction is a corrected file, loaded again.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from kernel import clock
 from kernel.money import format_units
 from reference.models import CountryRule, Instrument, ReferencePrice, ReferenceTick, TradingDay
 from reference.queries import STALE_AFTER_SECONDS
+from reference.read_only import ReadOnlyAdmin
 from reference.states import CountryStatus
 
 DOLLAR_DECIMALS = 6
@@ -24,19 +22,6 @@ def dollars(micros: int | None) -> str:
     if micros is None:
         return "unavailable"
     return f"{format_units(micros, DOLLAR_DECIMALS, places_min=2)} USD"
-
-
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """A table to look at."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Instrument)

@@ -9,10 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_POST
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 
 from kernel import clock
 from kernel.refusals import Forbidden, Refusal
+from reference.read_only import ReadOnly, ReadOnlyAdmin
 from reporting import operations
 from reporting.models import ExportDownload, ExportFile, NotReportableTrade
 
@@ -23,19 +24,6 @@ class BuildForm(forms.Form):
     day = forms.DateField(label="Day (UTC)")
 
 
-class ReadOnly:
-    """Everything here is written by operations; the admin only looks."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 class DownloadInline(ReadOnly, TabularInline):  # type: ignore[misc]
     model = ExportDownload
     extra = 0
@@ -44,7 +32,7 @@ class DownloadInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(ExportFile)
-class ExportFileAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ExportFileAdmin(ReadOnlyAdmin):
     list_display = [
         "day",
         "kind",
