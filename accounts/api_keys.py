@@ -23,7 +23,7 @@ from django.db.models import Q, QuerySet
 from accounts.encryption import open_sealed, seal
 from accounts.models import ApiKey, Investor
 from accounts.models.api_keys import SCOPES
-from kernel.refusals import Forbidden, NotFound, Refusal
+from kernel.refusals import NotFound, Refusal
 
 NONCE_MAX = 2**64 - 1
 # How far a client's clock may be off. The nonce stops replays; this only stops
@@ -234,13 +234,6 @@ def parse_nonce(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 20 and int(text) <= NONCE_MAX):
         raise InvalidNonce("The nonce is an unsigned 64-bit number in plain digits.")
     return int(text)
-
-
-def require_scope(principal: Principal | None, scope: str) -> None:
-    """:raises Forbidden: nobody signed; :raises ScopeMissing: the key lacks `scope`."""
-    if principal is None:
-        raise Forbidden
-    principal.require(scope)
 
 
 def _signature_fits(key: ApiKey, payload: bytes, signature: str) -> bool:

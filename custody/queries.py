@@ -9,7 +9,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -29,7 +28,6 @@ from custody.models import (
 from custody.states import RedemptionState
 from kernel.gateways import GatewayUnavailable
 from kernel.money import ceil_div
-from kernel.refusals import NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -68,26 +66,6 @@ class Reserves:
         if self.custodian_settled_units is None or self.chain_supply_units is None:
             return Verdict.UNAVAILABLE
         return Verdict.COVERED
-
-
-def get_mint(*, mint_id: UUID) -> MintRequest:
-    """:raises NotFound: as it says."""
-    try:
-        return MintRequest.objects.select_related(
-            "asset", "share_asset", "order", "proposal", "chain_transaction"
-        ).get(id=mint_id)
-    except MintRequest.DoesNotExist:
-        raise NotFound from None
-
-
-def get_redemption(*, redemption_id: UUID, investor_id: int) -> Redemption:
-    """:raises NotFound: there is none, or it is not this investor's."""
-    try:
-        return Redemption.objects.select_related("asset", "order", "chain_transaction").get(
-            id=redemption_id, investor_id=investor_id
-        )
-    except Redemption.DoesNotExist:
-        raise NotFound from None
 
 
 def list_latest_attestations() -> QuerySet[ReserveAttestation]:

@@ -15,25 +15,6 @@ class OrderStatus(StrEnum):
     REFUSED = "refused"  # never accepted, kept with its reason
 
 
-CLOSED: Final = frozenset(
-    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REFUSED}
-)
-# An order is written at the end of the batch that judged it, so it is born in any status.
-ORDER_MOVES: Final = frozenset(
-    {
-        (OrderStatus.OPEN, OrderStatus.OPEN),  # filled in part
-        (OrderStatus.OPEN, OrderStatus.FILLED),
-        (OrderStatus.OPEN, OrderStatus.CANCELED),
-        (OrderStatus.OPEN, OrderStatus.EXPIRED),
-    }
-)
-
-
-def may_move(status: OrderStatus, target: OrderStatus) -> bool:
-    """Whether an order in `status` may become `target`; closed is closed."""
-    return (status, target) in ORDER_MOVES
-
-
 class ListingState(StrEnum):
     ONLINE = "online"
     LIMIT_ONLY = "limit_only"  # no market orders: weekends, thin books

@@ -146,15 +146,3 @@ def list_countries() -> list[CountryRule]:
 def list_trading_days(*, since: date, days_max: int = 30) -> list[TradingDay]:
     """The next trading days from a date on, for a calendar page."""
     return list(TradingDay.objects.filter(date__gte=since).order_by("date")[:days_max])
-
-
-def get_settlement_date(*, trade_date: date, days: int = 1) -> date:
-    """The date `days` trading days after `trade_date` (T+1).
-
-    :raises NotFound: the calendar does not reach it.
-    """
-    after = TradingDay.objects.filter(date__gt=trade_date).order_by("date")
-    dates = list(after.values_list("date", flat=True)[:days])
-    if len(dates) < days:
-        raise NotFound("The trading calendar does not reach the settlement date.")
-    return dates[-1]

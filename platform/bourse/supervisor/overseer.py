@@ -61,7 +61,7 @@ class Stopped(Exception):
 
 
 class Overseer:
-    """Starts parts and keeps them running until `request_stop` or a signal."""
+    """Starts parts and keeps them running until a signal."""
 
     def __init__(
         self,
@@ -85,9 +85,6 @@ class Overseer:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-
-    def request_stop(self) -> None:
-        self.stopping = True
 
     def start(self, part: Part) -> Child:
         """Start it without waiting for it."""
