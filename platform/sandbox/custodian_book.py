@@ -8,12 +8,13 @@ import csv
 import json
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+
+from sandbox import disk
 
 SHARE = 10**9
 DOLLAR = 10**6
@@ -80,22 +81,13 @@ class Book:
     """The one customer account of the sandbox broker."""
 
     def __init__(self, path: Path, calendar: Calendar) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = disk.open_file(path, SCHEMA)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(SCHEMA)
         self.calendar = calendar
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+    def commit(self) -> AbstractContextManager[None]:
+        """All or nothing, on disk when the block ends."""
+        return disk.whole(self._db)
 
     # --- orders -----------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from sandbox import disk
+
 DECIDE_AFTER_SECONDS = 1.0
 # Between deliveries of one webhook that was not answered with 200; the last one repeats.
 RETRY_SECONDS = (1, 2, 5, 15, 60)
@@ -76,10 +78,8 @@ class Knobs:
 
 class Desk:
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = disk.open_file(path, SCHEMA)
         self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.executescript(SCHEMA)
         self._now = now
         self.knobs = Knobs()
 
