@@ -9,7 +9,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -50,6 +51,21 @@ def spawn(command: Command, output: int | IO[bytes]) -> subprocess.Popen[bytes]:
         group=command.user_id,
         extra_groups=[] if command.user_id is not None else None,
     )
+
+
+def wait_until_ready(
+    process: subprocess.Popen[bytes], is_ready: Callable[[], bool], name: str, *, seconds: float
+) -> None:
+    """Return once the server that runs as `process` is ready.
+
+    :raises CannotStart: it ended, or took longer than `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < deadline:
+        if is_ready():
+            return
+        time.sleep(0.02)
+    raise CannotStart(f"{name} did not become ready.")
 
 
 @cache

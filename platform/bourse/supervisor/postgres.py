@@ -30,6 +30,7 @@ from bourse.supervisor.launch import (
     give_to,
     spawn,
     unprivileged,
+    wait_until_ready,
     works_in,
 )
 from bourse.supervisor.ports import LOOPBACK
@@ -107,12 +108,8 @@ class Postgres:
 
         :raises CannotStart: it ended, or took longer than READY_TIMEOUT_SECONDS.
         """
-        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if self.is_ready():
-                return
-            time.sleep(0.02)
-        raise CannotStart(f"PostgreSQL on port {self.port} did not become ready.")
+        name = f"PostgreSQL on port {self.port}"
+        wait_until_ready(process, self.is_ready, name, seconds=READY_TIMEOUT_SECONDS)
 
     def is_ready(self) -> bool:
         """True once it says so in its pid file and takes a connection."""

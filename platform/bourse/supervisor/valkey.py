@@ -15,7 +15,7 @@ from typing import IO
 
 import redis
 
-from bourse.supervisor.launch import CannotStart, Command, spawn, works_in
+from bourse.supervisor.launch import CannotStart, Command, spawn, wait_until_ready, works_in
 from bourse.supervisor.ports import LOOPBACK
 
 USER = "bourse"
@@ -84,12 +84,8 @@ class Valkey:
 
         :raises CannotStart: it ended, or took longer than READY_TIMEOUT_SECONDS.
         """
-        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
-            if self.is_ready():
-                return
-            time.sleep(0.02)
-        raise CannotStart(f"Valkey on port {self.port} did not become ready.")
+        name = f"Valkey on port {self.port}"
+        wait_until_ready(process, self.is_ready, name, seconds=READY_TIMEOUT_SECONDS)
 
     def _configuration(self) -> str:
         lines = [
