@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
+from custody import sealing
 from custody.verification.ledger_checks import (
     balances_are_their_postings,
     entries_are_balanced,
@@ -13,6 +15,7 @@ from custody.verification.ledger_checks import (
 )
 from custody.verification.snapshots import snapshot
 from tests.custody_stories import House, make_house
+from tests.ledger_stories import Books
 from tests.parties import CALENDAR, Party, SandboxClock
 
 BROKER = {"key": "CK123", "secret": "a secret"}
@@ -100,3 +103,19 @@ def slow_house(
     yield made
     made.chain.close()
     made.custodian.close()
+
+
+@pytest.fixture
+def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
+    """Books that are committed, with a var folder of their own for keys and seals."""
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
+    monkeypatch.setenv("BOURSE_VAR_DIR", str(tmp_path))  # for processes that the test starts
+    return Books()
+
+
+@pytest.fixture
+def sealer(books: Books) -> sealing.Sealer:
+    """A sealer of these books, started."""
+    sealer = sealing.sealer()
+    sealer.start()
+    return sealer

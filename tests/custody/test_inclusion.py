@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from custody import proofs, seal_message, sealing
@@ -24,19 +23,6 @@ from tests.servers import ROOT
 LEDGER_IS_TAMPERED_WITH = True
 DEPOSIT = {"chain USDC": "-100", "alice main USDC": "+100"}
 TRANSFER = {"alice main USDC": "-1", "bob main USDC": "+1"}
-
-
-@pytest.fixture
-def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
-    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    return Books()
-
-
-@pytest.fixture
-def sealer(books: Books) -> sealing.Sealer:
-    sealer = sealing.sealer()
-    sealer.start()
-    return sealer
 
 
 def public_keys(tmp_path: Path) -> list[str]:

@@ -13,7 +13,6 @@ from typing import LiteralString
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 
@@ -31,20 +30,6 @@ from tests.sealing_stories import as_superuser, seal_all, wait_for_others
 LEDGER_IS_TAMPERED_WITH = True
 TOLD_SEALER = [sys.executable, "manage.py", "seal", "-v", "2"]
 DEPOSIT = {"chain USDC": "-100", "alice main USDC": "+100"}
-
-
-@pytest.fixture
-def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
-    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    monkeypatch.setenv("BOURSE_VAR_DIR", str(tmp_path))
-    return Books()
-
-
-@pytest.fixture
-def sealer(books: Books) -> sealing.Sealer:
-    sealer = sealing.sealer()
-    sealer.start()
-    return sealer
 
 
 def differences(chain: str = "ledger") -> str:

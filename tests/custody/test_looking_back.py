@@ -4,11 +4,9 @@ import json
 from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
-from pathlib import Path
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import ProgrammingError, connection
 
@@ -23,19 +21,6 @@ from tests.sealing_stories import as_superuser, seal_all
 # These tests rewrite history on purpose.
 LEDGER_IS_TAMPERED_WITH = True
 LATER = NOON + timedelta(hours=1)
-
-
-@pytest.fixture
-def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
-    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    return Books()
-
-
-@pytest.fixture
-def sealer(books: Books) -> sealing.Sealer:
-    sealer = sealing.sealer()
-    sealer.start()
-    return sealer
 
 
 def sealed(sealer: sealing.Sealer, seconds: int) -> Seal:

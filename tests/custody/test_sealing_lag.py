@@ -1,10 +1,6 @@
 """An entry that waits too long for its seal is an alert on the desk."""
 
 from datetime import timedelta
-from pathlib import Path
-
-import pytest
-from django.conf import settings
 
 from bourse.admin_desk import _alerts as desk_alerts
 from custody import sealing, sealing_lag
@@ -12,12 +8,6 @@ from tests.ledger_stories import NOON, Books
 from tests.sealing_stories import seal_all
 
 DEPOSIT = {"chain USDC": "-100", "alice main USDC": "+100"}
-
-
-@pytest.fixture
-def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
-    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    return Books()
 
 
 def alerts(seconds: float) -> list[str]:

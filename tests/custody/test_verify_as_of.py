@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
-from pathlib import Path
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from custody import sealing
@@ -24,19 +22,6 @@ from tests.sealing_stories import as_superuser, seal_all
 LEDGER_IS_TAMPERED_WITH = True
 DEPOSIT = {"chain USDC": "-100", "alice main USDC": "+100"}
 TAMPER = "UPDATE custody_posting SET units = units * 2 WHERE entry_id = %(entry)s"
-
-
-@pytest.fixture
-def books(cloned_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Books:
-    monkeypatch.setattr(settings, "VAR_DIR", tmp_path)
-    return Books()
-
-
-@pytest.fixture
-def sealer(books: Books) -> sealing.Sealer:
-    sealer = sealing.sealer()
-    sealer.start()
-    return sealer
 
 
 def found(*arguments: str) -> str:

@@ -12,6 +12,7 @@ from accounts.models import EligibilitySnapshot, Investor
 from custody import ledger, pool_transfers
 from custody.ledger import Entry, Line, Purpose
 from custody.models import Asset, LedgerAccount
+from custody.verification.run import verify_ledger
 from kernel import clock
 from kernel.ids import uuid7
 from reference.models import Instrument
@@ -155,3 +156,16 @@ def start_engine(venue: Venue, valkey_url: str) -> Iterator[Callable[[], Sequenc
 @pytest.fixture
 def engine(start_engine: Callable[[], Sequencer]) -> Sequencer:
     return start_engine()
+
+
+@pytest.fixture
+def hand_driven(venue: Venue, valkey_url: str) -> Iterator[Sequencer]:
+    """An engine that the test drives itself, batch by batch; its books are right at the end."""
+    made = Sequencer(pool_id=1, database=engine_database(), valkey_url=settings.REDIS_URL)
+    assert made.own()
+    yield made
+    made.settle()
+    made.owned.pool.check_invariants()
+    made.drop()
+    report = verify_ledger()
+    assert report.is_clean, report.differences

@@ -1,37 +1,22 @@
 """Under load the next batch is matched while this one is written; nobody may notice."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
-from custody.verification.run import verify_ledger
-from kernel import clock
-from tests.trading_database import engine_database
+from tests.trading_database import envelopes
 from trading import sequencer
-from trading.commands import CancelOrder, Command, Envelope
+from trading.commands import CancelOrder
 from trading.models import Order
 from trading.sequencer import Sequencer
 
 
 @pytest.fixture
-def engine(venue: Any, valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sequencer]:
-    """An engine that the test drives, batch by batch."""
+def engine(hand_driven: Sequencer, monkeypatch: pytest.MonkeyPatch) -> Sequencer:
+    """An engine that the test drives, batch by batch, and that matches ahead early."""
     monkeypatch.setattr(sequencer, "AHEAD_MIN", 2)
-    made = Sequencer(pool_id=1, database=engine_database(), valkey_url=settings.REDIS_URL)
-    assert made.own()
-    yield made
-    made.settle()
-    made.owned.pool.check_invariants()
-    made.drop()
-    report = verify_ledger()
-    assert report.is_clean, report.differences
-
-
-def envelopes(*commands: Command) -> list[Envelope]:
-    return [Envelope(command, clock.now().timestamp() + 30, "nobody") for command in commands]
+    return hand_driven
 
 
 def statuses() -> dict[str, int]:
