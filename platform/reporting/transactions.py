@@ -71,7 +71,9 @@ def _trades_of(day: date) -> Sequence[Trade]:
     start = datetime.combine(day, time(0), UTC)
     found = Trade.objects.filter(traded_at__gte=start, traded_at__lt=start + timedelta(days=1))
     related = ("listing__asset", "listing__quote")
-    trades = list(found.select_related(*related).order_by("id")[: TRADES_PER_FILE_MAX + 1])
+    trades = list(
+        found.select_related(*related).order_by("traded_at", "id")[: TRADES_PER_FILE_MAX + 1]
+    )
     if len(trades) > TRADES_PER_FILE_MAX:
         raise TooManyTrades
     return trades

@@ -21,8 +21,17 @@ def test_later_ids_sort_after_earlier_ones() -> None:
     assert uuid7() > earlier
 
 
-def test_ids_do_not_repeat() -> None:
-    assert len({uuid7() for _ in range(20_000)}) == 20_000
+def test_ids_do_not_repeat_and_sort_as_they_were_made() -> None:
+    made = [uuid7() for _ in range(20_000)]  # many of them in one millisecond
+    assert len(set(made)) == 20_000
+    assert made == sorted(made)
+
+
+def test_ids_keep_their_order_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = uuid7()
+    an_hour_ago = time.time_ns() - 3_600 * 10**9
+    monkeypatch.setattr(time, "time_ns", lambda: an_hour_ago)
+    assert uuid7() > earlier
 
 
 @pytest.mark.parametrize(
