@@ -13,10 +13,10 @@ from typing import Any
 from django.db import connection
 
 from custody.models.seals import SealChain
-from custody.sealing_history import XID_COLUMN, list_history_tables
+from custody.sealing_history import XID_COLUMN, id_column, list_audit_tables
 
 Row = tuple[Any, ...]
-# Which columns of a history table were sealed; a later column changes no old leaf.
+# Which columns of a table of the trail were sealed; a later column changes no old leaf.
 Columns = Mapping[str, Sequence[str]]
 ROWS_FETCHED_AT_ONCE = 2000
 # The name of a whole row in SQL. A column of the same name would be taken instead.
@@ -76,13 +76,13 @@ def list_sources(chain: str) -> list[Source]:
     if chain == SealChain.LEDGER:
         return [ACCOUNTS, ENTRIES]
     return [
-        Source(table, XID_COLUMN, ("pgh_id", f"(to_jsonb({ROW}) - '{XID_COLUMN}')::text"))
-        for table in list_history_tables()
+        Source(table, XID_COLUMN, (id_column(table), f"(to_jsonb({ROW}) - '{XID_COLUMN}')::text"))
+        for table in list_audit_tables()
     ]
 
 
 def current_columns(sources: Sequence[Source]) -> dict[str, list[str]]:
-    """The columns of the history tables among the sources, as they are now."""
+    """The columns of the audit trail's tables among the sources, as they are now."""
     tables = [source.table for source in sources if source.xid == XID_COLUMN]
     if not tables:
         return {}

@@ -205,6 +205,7 @@ def _schema_key() -> str:
         files += (ROOT / folder).glob("**/models/**/*.py")
         files += (ROOT / folder).glob("**/supervisor/postgres.py")
         files += (ROOT / folder).glob("**/database_rights.py")
+        files += (ROOT / folder).glob("**/sealing_history.py")
     for file in sorted(files):
         digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:20]

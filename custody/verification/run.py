@@ -8,12 +8,15 @@ from django.db import connection
 
 from custody.as_of import NOW, Scope
 from custody.models.seals import SealChain
-from custody.sealing_history import list_history_tables
+from custody.sealing_history import list_audit_tables
 from custody.verification.balance_checks import (
     closed_periods_are_left_alone,
     sealed_balances_are_their_postings,
 )
-from custody.verification.history_checks import history_rules_are_in_force
+from custody.verification.history_checks import (
+    changes_name_who_made_them,
+    history_rules_are_in_force,
+)
 from custody.verification.lanes import run_checks
 from custody.verification.ledger_checks import (
     HISTORY_CHECKS,
@@ -68,12 +71,14 @@ def verify_ledger(scope: Scope = NOW) -> Report:
 
 
 def verify_audit() -> Report:
-    """The history tables against their seals."""
+    """The audit trail against its seals."""
     heads = read_heads(SealChain.AUDIT)
     with snapshot():
-        report = Report(_count(list_history_tables()))
+        report = Report(_count(list_audit_tables()))
         seals = partial(seals_hold, SealChain.AUDIT, heads)
-        report.differences += run_checks([history_rules_are_in_force], meanwhile=seals)
+        report.differences += run_checks(
+            [changes_name_who_made_them, history_rules_are_in_force], meanwhile=seals
+        )
     return report
 
 

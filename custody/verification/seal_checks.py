@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from django.db import connection
 
 from custody import seal_message, sealing, sealing_keys
 from custody.as_of import NOW, Scope
@@ -12,6 +13,9 @@ from custody.sealing_leaves import Rows, list_sources
 from custody.verification.registry import Difference
 from custody.verification.seal_roots import recomputed_roots
 from custody.verification.since import since_seal
+
+# A seal of a quiet second covers few rows: then they are named, and the wrong one is among them.
+ROWS_NAMED_MAX = 10
 
 
 def seals_hold(chain: str, heads: dict[int, str], scope: Scope = NOW) -> Iterator[Difference]:
@@ -77,10 +81,23 @@ def _roots_of_rows(seals: Iterable[Seal], last: Seal) -> Iterator[tuple[Seal, by
 
 def _root(seal: Seal, root: bytes, leaf_count: int) -> Iterator[Difference]:
     if root != bytes(seal.merkle_root) or leaf_count != seal.leaf_count:
-        where = f"{seal}, rows of transactions {seal.xid_from} to {seal.xid_to - 1}"
+        where = f"{seal}, rows of transactions {seal.xid_from} to {seal.xid_to - 1}{_named(seal)}"
         expected = f"{seal.leaf_count} rows with root {bytes(seal.merkle_root).hex()}"
         found = f"{leaf_count} rows with root {root.hex()}"
         yield Difference("sealed rows", where, expected, found, since_seal(seal))
+
+
+def _named(seal: Seal) -> str:
+    """The rows that are there now, by table and id, while they are few."""
+    names: list[str] = []
+    with connection.cursor() as cursor:
+        for source in list_sources(seal.chain):
+            tail = f"{source.order} LIMIT {ROWS_NAMED_MAX + 1}"
+            cursor.execute(*source.select(seal.xid_from, seal.xid_to, tail=tail))
+            names += [source.name(row) for row in cursor.fetchall()]
+            if len(names) > ROWS_NAMED_MAX:
+                return ""
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _head(seal: Seal, heads: dict[int, str]) -> Iterator[Difference]:

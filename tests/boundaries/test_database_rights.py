@@ -15,7 +15,7 @@ APPEND_ONLY = {
     "custody_journalentry", "custody_posting", "custody_seal", "custody_reserveattestation",
     "trading_trade", "trading_bookevent", "accounts_eligibilitysnapshot", "accounts_consent",
     "accounts_caseevent", "accounts_personaldataaccess", "accounts_disclosure",
-    "django_admin_log", "reporting_exportdownload",
+    "django_admin_log", "reporting_exportdownload", "pghistory_context",
 }  # fmt: skip
 # Rows that go on, but never go.
 NEVER_DELETED = {
@@ -23,7 +23,7 @@ NEVER_DELETED = {
     "accounts_screeninghit", "accounts_investor", "accounts_apikey", "custody_ledgeraccount",
     "custody_mintrequest", "custody_redemption", "custody_deposit", "custody_depositaddress",
     "custody_chaintransaction", "custody_custodianorder", "trading_order", "trading_pool",
-    "trading_listing", "pghistory_context",
+    "trading_listing",
 }  # fmt: skip
 COLUMNS_OF = {
     "accounts_proposal": {
