@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 
 from custody.gateways.chain import ACCOUNTS_MAX, ChainError, SolanaChain
 from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Shares
-from custody.ledger_purposes import AssetKind, Purpose
+from custody.ledger_purposes import ON_CHAIN_PURPOSES, AssetKind, Purpose
 from custody.models import (
     Asset,
     CustodianOrder,
@@ -177,7 +177,8 @@ def _reserves_of(
         burning_units=burning_tokens,
         burning_share_units=burning_shares,
         ledger_settled_units=-_posted(share, Purpose.CUSTODIAN_SETTLED),
-        ledger_unsettled_units=-_posted(share, Purpose.CUSTODIAN_BOUGHT),
+        ledger_unsettled_units=-_posted(share, Purpose.CUSTODIAN_BOUGHT)
+        - _posted(share, Purpose.CUSTODIAN_ALLOCATED),
         required_share_units=required,
     )
     return replace(found, findings=tuple(_breaks(found)))
@@ -233,7 +234,7 @@ def _supplies(mints: Sequence[str], chain: SolanaChain) -> dict[str, tuple[int, 
 
 def _owed(token: Asset) -> tuple[int, int]:
     """(units of investors wherever they lie, units in the house's inventory)."""
-    accounts = LedgerAccount.objects.filter(asset=token).exclude(purpose=Purpose.CHAIN)
+    accounts = LedgerAccount.objects.filter(asset=token).exclude(purpose__in=ON_CHAIN_PURPOSES)
     inventory = accounts.filter(purpose=Purpose.INVENTORY).aggregate(units=Sum("posted_units"))
     everything = accounts.aggregate(units=Sum("posted_units"))
     house = int(inventory["units"] or 0)

@@ -19,6 +19,7 @@ from custody.ledger_purposes import (
     CONTRA_PURPOSES,
     INVESTOR_PURPOSES,
     POOL_PURPOSES,
+    SIGNED_PURPOSES,
     AssetKind,
     Purpose,
 )
@@ -116,12 +117,17 @@ class LedgerAccount(models.Model):
                 name="ledger_account_pool_fits_purpose",
             ),
             models.CheckConstraint(
-                # The integers first: this is judged at every change of a balance.
+                # The integers first, and the engine's accounts by one comparison: this is
+                # judged at every change of a balance.
                 condition=(
                     Q(held_units__gte=0, posted_units__gte=F("held_units"))
-                    & ~Q(purpose__in=sorted(CONTRA_PURPOSES))
+                    & (
+                        Q(purpose=Purpose.TRADING)
+                        | ~Q(purpose__in=sorted(CONTRA_PURPOSES | SIGNED_PURPOSES))
+                    )
                 )
-                | Q(posted_units__lte=0, held_units=0, purpose__in=sorted(CONTRA_PURPOSES)),
+                | Q(posted_units__lte=0, held_units=0, purpose__in=sorted(CONTRA_PURPOSES))
+                | Q(held_units=0, purpose__in=sorted(SIGNED_PURPOSES)),
                 name="ledger_account_holds_are_covered",
             ),
         ]

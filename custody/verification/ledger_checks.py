@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from custody.as_of import NOW, Scope
 from custody.ledger_core import Cursor
+from custody.ledger_purposes import CONTRA_PURPOSES, SIGNED_PURPOSES
 from custody.verification.registry import Difference, list_hold_sources
 from custody.verification.since import since_entry
 from custody.verification.streaming import stream
@@ -66,9 +67,8 @@ HOLDS = """
 SIGNS = """
     SELECT account.id, account.purpose, account.posted_units, account.held_units
       FROM custody_ledgeraccount AS account
-     WHERE CASE WHEN purpose IN ('chain', 'custodian_bought', 'custodian_settled',
-                                 'custodian_cash')
-                THEN posted_units > 0 OR held_units <> 0
+     WHERE CASE WHEN purpose = ANY (%s) THEN posted_units > 0 OR held_units <> 0
+                WHEN purpose = ANY (%s) THEN held_units <> 0
                 ELSE held_units < 0 OR posted_units < held_units END
 """
 REVERSALS = """
@@ -148,7 +148,7 @@ def holds_are_promised(cursor: Cursor) -> Iterator[Difference]:
 
 
 def balances_have_their_sign(cursor: Cursor) -> Iterator[Difference]:
-    cursor.execute(SIGNS)
+    cursor.execute(SIGNS, [sorted(CONTRA_PURPOSES), sorted(SIGNED_PURPOSES)])
     for account_id, purpose, posted, held in cursor.fetchall():
         where = f"ledger account {account_id} ({purpose})"
         yield Difference("signs", where, "0 <= held <= posted, contra <= 0", f"{held}, {posted}")

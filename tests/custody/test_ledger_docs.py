@@ -2,7 +2,12 @@
 
 import re
 
-from custody.ledger_purposes import CONTRA_PURPOSES, INVESTOR_PURPOSES, Purpose
+from custody.ledger_purposes import (
+    CONTRA_PURPOSES,
+    INVESTOR_PURPOSES,
+    SIGNED_PURPOSES,
+    Purpose,
+)
 from custody.models.seals import SealChain
 from tests.servers import ROOT
 
@@ -21,6 +26,8 @@ def test_the_chart_of_accounts_lists_every_purpose_with_its_owner() -> None:
         if purpose in INVESTOR_PURPOSES
         else "contra"
         if purpose in CONTRA_PURPOSES
+        else "signed"
+        if purpose in SIGNED_PURPOSES
         else "house"
         for purpose in Purpose
     }

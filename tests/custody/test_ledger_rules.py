@@ -218,10 +218,25 @@ def test_held_units_stay_within_what_is_posted(story: Story) -> None:
         assert constraint(caught) == "ledger_account_holds_are_covered"
 
 
+def test_a_loss_is_booked_and_a_result_is_never_held(story: Story) -> None:
+    story.books.book("profit", {"alice main USDC": "-5", "result USDC": "+5"})
+    result = story.books.account_id("result USDC")
+
+    with pytest.raises(errors.CheckViolation) as caught:
+        story.as_app(
+            ("UPDATE custody_ledgeraccount SET held_units = 1 WHERE id = %s", [result]),
+        )
+    story.books.book("loss", {"result USDC": "-8", "alice main USDC": "+8"})
+
+    assert constraint(caught) == "ledger_account_holds_are_covered"
+    assert story.books["result USDC"] == "-3"
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [
         ("NULL, 'main', 0", "ledger_account_owner_fits_purpose"),
+        ("NULL, 'pledged', 0", "ledger_account_owner_fits_purpose"),
         ("%(alice)s, 'fees', 0", "ledger_account_owner_fits_purpose"),
         ("%(alice)s, 'main', 1", "ledger_account_pool_fits_purpose"),
         ("%(alice)s, 'trading', 0", "ledger_account_pool_fits_purpose"),

@@ -299,14 +299,25 @@ def test_raw_sql_cannot_sign_a_mint_that_nobody_approved(house: House) -> None:
     )
 
 
-def test_the_ledger_cannot_hold_tokens_without_backing(house: House) -> None:
+@pytest.mark.parametrize("wallet", ["chain", "chain_issuance"])
+def test_the_ledger_cannot_hold_tokens_without_backing(house: House, wallet: str) -> None:
     def mint_out_of_nothing() -> None:
         with transaction.atomic():
-            house.books.book("mint", {"chain AAPLx": "-5", "inventory AAPLx": "+5"})
+            house.books.book("mint", {f"{wallet} AAPLx": "-5", "inventory AAPLx": "+5"})
             connection.check_constraints()
 
     with pytest.raises(IntegrityError, match="back them"):
         mint_out_of_nothing()
+
+
+def test_tokens_in_both_wallets_need_shares_together_and_move_freely(house: House) -> None:
+    house.books.give("inventory AAPLx", "5")  # backed, in the hot wallet
+    house.books.book("tokens moved", {"chain AAPLx": "+5", "chain_issuance AAPLx": "-5"})
+
+    refused_by_the_database(
+        "UPDATE custody_asset SET multiplier_e18 = multiplier_e18 * 2 WHERE code = 'AAPLx'",
+        because="back them",
+    )
 
 
 def test_a_multiplier_cannot_outgrow_the_shares(house: House) -> None:
