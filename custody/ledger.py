@@ -41,6 +41,7 @@ from custody.ledger_core import (
 )
 from custody.ledger_purposes import Purpose
 from custody.models import JournalEntry
+from kernel import faults
 from kernel.refusals import Refusal
 
 __all__ = [
@@ -198,12 +199,14 @@ INSERT_NEW_ENTRIES = """
 def _post(entries: Sequence[Entry], now: datetime, releases: dict[int, int]) -> list[int]:
     """Book what is new; only then are the holds released that it spends."""
     with _refusing(), transaction.atomic(), connection.cursor() as cursor:
+        faults.reach("ledger.before_write")
         ids = IdBlock().take(cursor, len(entries))
         booked = _insert_new(cursor, ids, entries, now)
         fresh = [pair for pair in zip(ids, entries, strict=True) if pair[0] in booked]
         if fresh:
             _release_in_order(cursor, releases, entries)
             cursor.execute(INSERT_POSTINGS, posting_params(*zip(*fresh, strict=True)))
+        faults.reach("ledger.after_write")
         if len(fresh) == len(entries):
             return ids
         return _first_ids(cursor, entries)

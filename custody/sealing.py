@@ -31,6 +31,7 @@ from custody.sealing_leaves import (
     end_of_slice,
     list_sources,
 )
+from kernel import faults
 
 FIRST_PREVIOUS_HASH = bytes(32)
 # A seal after a long pause takes a part of the arrears; the next one goes on.
@@ -71,7 +72,9 @@ class Sealer:
     def _seal(self, chain: str, xmin: int, now: datetime) -> Seal | None:
         seal = seal_chain(chain, xmin, self.key, now)
         if seal is not None:
+            faults.reach("sealer.after_commit")
             catch_up(HeadsFile(self.directory, chain), chain)
+            faults.reach("sealer.after_head")
         return seal
 
 
@@ -127,6 +130,7 @@ def seal_chain(chain: str, xid_to: int, key: SealKey, now: datetime) -> Seal | N
     )
     seal.signature = key.sign(message(seal))
     seal.save(force_insert=True)
+    faults.reach("sealer.before_commit")
     return seal
 
 

@@ -21,6 +21,9 @@ class House:
 
     def __init__(self, var: Path) -> None:
         self.var = var
+        # Where its processes can be made to stand still at a named moment.
+        self.faults = var.parent / "faults"
+        self.faults.mkdir(parents=True, exist_ok=True)
         names = {name.upper() for name in Environment.model_fields}
         self.environment = {
             name: value
@@ -28,6 +31,7 @@ class House:
             if name not in names and not name.startswith("BOURSE_")
         }
         self.environment["BOURSE_VAR_DIR"] = str(var)
+        self.environment["BOURSE_FAULTS_DIR"] = str(self.faults)
         self.process: subprocess.Popen[bytes] | None = None
 
     def is_up(self) -> bool:

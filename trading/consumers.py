@@ -22,7 +22,7 @@ from django.urls import path
 from accounts import api_keys
 from accounts.models.api_keys import SCOPES
 from accounts.queries import get_investor_for
-from kernel import clock
+from kernel import clock, faults
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import feed_shapes, market_data, order_entry, queries, socket_guard
 from trading.api_shapes import PlaceOrderBody, order_json, place_command
@@ -101,6 +101,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
     async def _send_mail(self) -> None:
         while (text := await self._mailbox.take()) is not None:
             await self.send(text_data=text)
+            faults.reach("web.after_answer")
         told = {"code": "slow_consumer", "message": "You read too slowly and were dropped."}
         await self.send(text_data=feed_shapes.encode({"type": "error", **told}))
         await self.close(code=SLOW_CONSUMER_CODE)

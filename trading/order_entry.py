@@ -26,7 +26,7 @@ from django.conf import settings
 from redis import RedisError
 from redis.asyncio import Redis
 
-from kernel import clock
+from kernel import clock, faults
 from kernel.ids import uuid7
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import batches, queries
@@ -201,7 +201,9 @@ class _Client:
             if self._flush is None:
                 self._flush = asyncio.create_task(self._push_outgoing())
             async with asyncio.timeout(timeout_seconds + ANSWER_GRACE_SECONDS):
-                return _order_of(await answer)
+                answered = await answer
+                faults.reach("web.before_answer")
+                return _order_of(answered)
         except (TimeoutError, OutcomeUnknown):  # a cancel is asked for by its order's id
             raise OutcomeUnknown(order_id=order_id) from None
         finally:
@@ -230,7 +232,9 @@ class _Client:
         async with self._push.pipeline(transaction=False) as pipeline:
             pipeline.rpush(key, *packed)
             pipeline.expire(key, COMMANDS_EXPIRE_SECONDS)
+            faults.reach("web.before_push")
             await pipeline.execute()
+            faults.reach("web.after_push")
 
     def _give_up(self, ids: set[UUID]) -> None:
         """Tell who waits at once, rather than at the deadline, that nobody knows."""

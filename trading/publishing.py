@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import msgspec
 import redis
 
+from kernel import faults
 from trading import batches
 from trading.batches import Batch
 from trading.commands import NEWS_CHANNEL, Answer, Answers
@@ -52,6 +53,8 @@ def send(valkey: redis.Redis, mail: Mail) -> None:
         with valkey.pipeline(transaction=False) as pipeline:
             for channel, packed in mail.messages:
                 pipeline.publish(channel, packed)
+            faults.reach("engine.before_publish")
             pipeline.execute()
+            faults.reach("engine.after_publish")
     except redis.RedisError as problem:
         logger.warning("answers could not be published: %s", problem)

@@ -25,7 +25,7 @@ import psycopg
 import redis
 
 from custody.ledger_core import IdBlock
-from kernel import clock
+from kernel import clock, faults
 from trading import batches, fence, loading, ownership, publishing, records
 from trading.batches import Batch, CommandFailed
 from trading.commands import Answer, Envelope
@@ -297,12 +297,17 @@ class Sequencer:
 
     def _write(self, work: Work) -> None:
         """Write, commit, tell. Runs in the writer's thread too."""
+        faults.reach("engine.before_write")
         with self._database_line.pipeline():
             cursor = self._database_line.cursor()
             for query, parameters in work.statements.queued:
                 cursor.execute(query, parameters)
+            faults.reach("engine.after_write")
             # Not prepared, so that it goes over the wire by its name.
+            faults.reach("engine.before_commit")
             cursor.execute("COMMIT", prepare=False)
+            faults.reach("engine.in_commit")
+        faults.reach("engine.after_commit")
         publishing.send(self._valkey, work.mail)
 
     def _hand_over(self, work: Work) -> None:

@@ -20,7 +20,8 @@ from solders.signature import Signature
 
 from custody.gateways.chain_transfers import TokenTransfer, read_transfers
 from custody.gateways.tls import tls_context
-from custody.gateways.token2022 import TOKEN, TOKEN_2022
+from custody.gateways.token2022 import FROZEN, TOKEN, TOKEN_2022
+from kernel import faults
 from kernel.gateways import GatewaySilent, GatewayUnavailable
 
 PARTY = "chain"
@@ -115,7 +116,9 @@ class SolanaChain:
         """
         config = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         self._call("sendTransaction", _base64(signed), config)
+        faults.reach("chain.before_send")
 
+        faults.reach("chain.after_send")
     def statuses(self, signatures: Sequence[str]) -> tuple[int, list[SignatureStatus | None]]:
         """(slot of the answer, what is known of each); None: not in any block."""
         assert len(signatures) <= STATUSES_MAX

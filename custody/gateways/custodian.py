@@ -16,6 +16,7 @@ import httpx
 from django.conf import settings
 
 from custody.gateways.tls import tls_context
+from kernel import faults
 from kernel.gateways import GatewaySilent, GatewayUnavailable
 from kernel.money import MalformedAmount, ceil_div, floor_div, format_units, parse_units
 from kernel.refusals import Refusal
@@ -135,7 +136,9 @@ class AlpacaCustodian:
             "time_in_force": "day",
             "client_order_id": str(client_order_id),
         }
+        faults.reach("custodian.before_order")
         response = self._request("POST", self._trading("orders"), json=body)
+        faults.reach("custodian.after_order")
         if response.status_code == 422 and _code(response) == DUPLICATE_CLIENT_ORDER_ID:
             return self._get_placed(client_order_id)
         _refuse_if_refused(response)

@@ -28,6 +28,7 @@ from custody.gateways.chain import (
 )
 from custody.models import ChainTransaction
 from custody.states import CHAIN_TRANSACTION_MOVES, ChainTransactionState, advance
+from kernel import faults
 from kernel.gateways import GatewayUnavailable
 from kernel.refusals import Refusal
 
@@ -78,7 +79,9 @@ def sign_once(*, intent: Intent, chain: SolanaChain, now: datetime) -> ChainTran
     )
     signed = VersionedTransaction(message, list(intent.signers))
     assert len(bytes(signed)) <= TRANSACTION_BYTES_MAX, f"{intent.key} is too long for a block"
-    return _keep(intent, signed, recent.last_valid_block_height, now)
+    kept = _keep(intent, signed, recent.last_valid_block_height, now)
+    faults.reach("chain.after_sign")
+    return kept
 
 
 def sweep_transactions(*, chain: SolanaChain, now: datetime) -> int:

@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet
 from psycopg.errors import TransactionRollback
 
 from custody.gateways.chain import ChainError
+from kernel import faults
 from kernel.gateways import GatewaySilent, GatewayUnavailable
 from kernel.refusals import Refusal
 
@@ -36,7 +37,9 @@ def sweep_rows(rows: Iterable[Row], step: Callable[[Row], bool]) -> int:
     moved = silences = 0
     for row in rows:
         try:
+            faults.reach("worker.before_step")
             moved += step(row)
+            faults.reach("worker.after_step")
             silences = 0
         except GatewaySilent as silence:
             note_problem(row, str(silence))

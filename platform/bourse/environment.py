@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -35,6 +35,7 @@ class Environment(BaseSettings):
     bourse_seal_key_file: Path | None = None
     bourse_chain_keys_file: Path | None = None
     regulatory_schema_dir: Path | None = None
+    bourse_faults_dir: Path | None = None
     redemption_fee_ppm: int = Field(default=2_500, ge=0, lt=1_000_000)
     database_pool_max: int = Field(default=8, ge=0, le=200)
 
@@ -59,6 +60,13 @@ class Environment(BaseSettings):
     firm_lei: str = ""
     firm_country: str = ""
     venue_mic: str = ""
+
+    @field_validator("bourse_faults_dir")
+    @classmethod
+    def _refuse_faults_in_production(cls, value: Path | None, known: ValidationInfo) -> Path | None:
+        if value is not None and known.data.get("bourse_env") != "development":
+            raise ValueError("processes are made to stop in fault runs alone, never in production")
+        return value
 
     @cached_property
     def run_file(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bourse import admin_theme, api_settings, logs
 from bourse.environment import BASE_DIR, UNSAFE_SECRET_KEY, Environment
-from kernel import clock
+from kernel import clock, faults
 
 try:
     ENV = Environment()
@@ -31,6 +31,7 @@ CLOCK_FILE: Path | None = (
     VAR_DIR / "sandbox" / "clock.json" if ENV.server("bourse_clock") == "sandbox" else None
 )
 clock.configure(CLOCK_FILE)
+faults.configure(ENV.bourse_faults_dir)
 
 INSTALLED_APPS = [
     "unfold",

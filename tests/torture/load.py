@@ -1,15 +1,18 @@
 """What a customer does meanwhile, and what the house promised: every answer it gave.
 
-Whatever gets no answer is asked again with the same key until it has one.
+Whatever gets no answer is asked again with the same key until it has one. Orders are
+sent at a steady pace, whether or not earlier ones were answered: during a fault there
+is always a command at every stage of its way.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 import httpx
 
@@ -17,13 +20,24 @@ from sandbox.partner import Disconnected, Key, Message, Partner, Refused, Socket
 from tests.customers import post
 
 LISTINGS = ("AAPLxUSDC", "MSFTxUSDC", "SPYxUSDC")
-TRADERS = 4
-RETRY_SECONDS = 0.5
+TRADERS = 3
+SECONDS_BETWEEN_ORDERS = 0.1
+IN_FLIGHT_MAX = 60  # of one trader
+RETRY_SECONDS = 0.1
 STOP_SECONDS_MAX = 180
-SECONDS_BETWEEN_TRANSFERS = 1.0
+STOCK_SECONDS_MAX = 60
+# More than all orders and redemptions of a long run cost.
+OPENING_USDC = "50000"
+STOCK_USDC, STOCK_PARTS = "400", 4  # of each listing, to sell and to redeem from
+BUY_USDC = "1.50"
+SOLD_TOKENS = Decimal("0.004")
+RESTING_TOKENS = "0.05"
+CANCELED_SHARE = 0.9
 DEPOSIT_USDC = "25"
 REDEEMED_TOKENS = "0.01"
-RESTING_TOKENS = "0.05"
+# Some deposits, then a pause in which all of them become final and are credited.
+DEPOSITS_IN_A_ROW = 6
+SECONDS_BETWEEN_TRANSFERS = 2.0
 
 
 @dataclass
@@ -32,16 +46,26 @@ class Promises:
 
     orders: dict[str, Message] = field(default_factory=dict)
     redemptions: dict[str, Message] = field(default_factory=dict)
-    deposits: set[str] = field(default_factory=set)
+    deposits: dict[str, float] = field(default_factory=dict)  # when, on the monotonic clock
+    refused: Counter[str] = field(default_factory=Counter)
     cancels: int = 0
-    refused: int = 0
     unanswered: int = 0
     never_answered: int = 0
+    # When the youngest order that was answered had been sent, on the monotonic clock.
+    newest_answered: float = 0.0
+
+    def note_order(self, placed: Message, sent_at: float) -> None:
+        self.orders[placed["id"]] = placed
+        self.newest_answered = max(self.newest_answered, sent_at)
 
     def __str__(self) -> str:
+        refused = self.refused.total()
+        share = len(self.orders) / max(1, len(self.orders) + refused)
+        why = ", ".join(f"{count} {code}" for code, count in self.refused.most_common())
         return (
-            f"{len(self.orders)} orders, {self.cancels} cancels, {len(self.deposits)} deposits, "
-            f"{len(self.redemptions)} redemptions acknowledged; {self.refused} refused, "
+            f"{len(self.orders)} orders ({share:.1%} accepted), {self.cancels} cancels, "
+            f"{len(self.deposits)} deposits, {len(self.redemptions)} redemptions acknowledged; "
+            f"{refused} refused ({why or 'none'}), "
             f"{self.unanswered} asked again because no answer came"
         )
 
@@ -59,15 +83,17 @@ class Load:
         self._deposit_address = ""
 
     async def start(self) -> None:
-        """Look up what is needed, pay money in, and begin."""
+        """Look up what is needed, pay money in, buy a stock of tokens, and begin."""
         for listing in LISTINGS:
             far_below = await self._best_bid(listing) * 9 / 10
             self._resting_prices[listing] = f"{far_below:.2f}"
         address = await self._partner.get("/api/v1/deposit-address/?asset=USDC", signed=True)
         self._deposit_address = address["address"]
-        await self._deposit("500")
+        await self._deposit(OPENING_USDC)
+        await self._buy_stock()
         self._tasks = [asyncio.create_task(self._trade(number)) for number in range(TRADERS)]
-        self._tasks.append(asyncio.create_task(self._move_money()))
+        self._tasks.append(asyncio.create_task(self._pay_in()))
+        self._tasks.append(asyncio.create_task(self._pay_out()))
 
     async def stop(self) -> None:
         """Let everybody finish what they began: only then each answer is known."""
@@ -92,29 +118,52 @@ class Load:
 
     # --- trading ----------------------------------------------------------------
 
+    async def _buy_stock(self) -> None:
+        """Buy what is sold and redeemed later, as soon as the money is there."""
+        wanted = [listing for listing in LISTINGS for _ in range(STOCK_PARTS)]
+        deadline = time.monotonic() + STOCK_SECONDS_MAX
+        async with self._partner.socket(lambda update: None) as socket:
+            while wanted and time.monotonic() < deadline:
+                order = {"side": "buy", "order_type": "market", "cash": STOCK_USDC}
+                try:
+                    await socket.ask({"type": "place_order", "listing": wanted[-1], **order})
+                    wanted.pop()
+                except Refused:
+                    await asyncio.sleep(1)
+
     async def _trade(self, number: int) -> None:
-        chance = random.Random(f"{self._seed} trader {number}")
-        orders = self._orders(chance, number)
-        waiting: list[Message] = []
+        """One trader; what gets no answer waits in front of what is new."""
+        orders = self._orders(random.Random(f"{self._seed} trader {number}"), number)
+        waiting: deque[Message] = deque()
         while not self._stopping or waiting:
             try:
                 async with self._partner.socket(lambda update: None) as socket:
-                    while not self._stopping or waiting:
-                        if not waiting:
-                            waiting.append(next(orders))
-                        await self._place(socket, waiting[0], chance)
-                        waiting.clear()
+                    await self._trade_on(socket, orders, waiting)
             except (Disconnected, Refused):
-                self.promises.unanswered += len(waiting)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    def _orders(self, chance: random.Random, number: int) -> Any:
+    async def _trade_on(
+        self, socket: Socket, orders: Iterator[Message], waiting: deque[Message]
+    ) -> None:
+        placing: set[asyncio.Task[None]] = set()
+        try:
+            while not socket.is_closed and (not self._stopping or waiting or placing):
+                if len(placing) < IN_FLIGHT_MAX and (waiting or not self._stopping):
+                    order = waiting.popleft() if waiting else next(orders)
+                    task = asyncio.create_task(self._place(socket, order, waiting))
+                    placing.add(task)
+                    task.add_done_callback(placing.discard)
+                await asyncio.sleep(SECONDS_BETWEEN_ORDERS)
+        finally:
+            await asyncio.gather(*placing)
+
+    def _orders(self, chance: random.Random, number: int) -> Iterator[Message]:
         for count in range(10**9):
             listing = chance.choice(LISTINGS)
             wanted = chance.choice(
                 [
-                    {"side": "buy", "order_type": "market", "cash": "1.10"},
-                    {"side": "sell", "order_type": "market", "quantity": "0.004"},
+                    {"side": "buy", "order_type": "market", "cash": BUY_USDC},
+                    {"side": "sell", "order_type": "market", "quantity": str(SOLD_TOKENS)},
                     {"side": "buy", "order_type": "limit", "quantity": RESTING_TOKENS}
                     | {"price": self._resting_prices[listing]},
                 ]
@@ -122,15 +171,21 @@ class Load:
             identity = f"torture-{self._seed}-{number}-{count}"
             yield {"type": "place_order", "listing": listing, "client_order_id": identity, **wanted}
 
-    async def _place(self, socket: Socket, order: Message, chance: random.Random) -> None:
+    async def _place(self, socket: Socket, order: Message, waiting: deque[Message]) -> None:
+        sent_at = time.monotonic()
         try:
             answer = await socket.ask(order)
-        except Refused:
-            self.promises.refused += 1
+        except Refused as refusal:
+            self.promises.refused[refusal.code] += 1
+            return
+        except (Disconnected, TimeoutError):
+            self.promises.unanswered += 1
+            waiting.append(order)
             return
         placed = answer["order"]
-        self.promises.orders[placed["id"]] = placed
-        if placed["status"] == "open" and chance.random() < 0.9:
+        self.promises.note_order(placed, sent_at)
+        is_dropped = random.Random(order["client_order_id"]).random() < CANCELED_SHARE
+        if placed["status"] == "open" and is_dropped:
             await self._cancel(socket, placed["id"])
 
     async def _cancel(self, socket: Socket, order_id: str) -> None:
@@ -144,16 +199,24 @@ class Load:
 
     # --- money ------------------------------------------------------------------
 
-    async def _move_money(self) -> None:
-        chance = random.Random(f"{self._seed} money")
+    async def _pay_in(self) -> None:
+        while not self._stopping:
+            for _ in range(DEPOSITS_IN_A_ROW):
+                await self._deposit(DEPOSIT_USDC)
+                await self._pause()
+            for _ in range(DEPOSITS_IN_A_ROW + 1):
+                await self._pause()
+
+    async def _pay_out(self) -> None:
         for count in range(10**9):
             if self._stopping:
                 return
-            if chance.random() < 0.5:
-                await self._deposit(DEPOSIT_USDC)
-            else:
-                identity = f"torture-{self._seed}-{count}"
-                await self._until_answered(partial(self._redeem, identity))
+            identity = f"torture-{self._seed}-{count}"
+            await self._until_answered(partial(self._redeem, identity))
+            await self._pause()
+
+    async def _pause(self) -> None:
+        if not self._stopping:
             await asyncio.sleep(SECONDS_BETWEEN_TRANSFERS)
 
     async def _deposit(self, usdc: str) -> None:
@@ -161,7 +224,7 @@ class Load:
             body = {"address": self._deposit_address, "usdc": usdc}
             answer = await client.post(f"{self._chain}/faucet", json=body, timeout=30)
         answer.raise_for_status()
-        self.promises.deposits.add(answer.json()["signature"])
+        self.promises.deposits[answer.json()["signature"]] = time.monotonic()
 
     async def _redeem(self, identity: str) -> None:
         body = {"asset": "AAPLx", "quantity": REDEEMED_TOKENS, "idempotency_key": identity}
@@ -172,8 +235,8 @@ class Load:
         while True:
             try:
                 return await ask()
-            except Refused:
-                self.promises.refused += 1
+            except Refused as refusal:
+                self.promises.refused[f"redemption {refusal.code}"] += 1
                 return
             except Disconnected:
                 self.promises.unanswered += 1

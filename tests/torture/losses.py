@@ -1,4 +1,4 @@
-"""Compare what was promised with what the database says in the end."""
+"""Compare what was promised with what the database says."""
 
 import time
 from decimal import Decimal
@@ -9,27 +9,46 @@ import psycopg
 from tests.torture.load import Promises
 
 TOKEN_UNITS = 10**8
-CREDIT_SECONDS_MAX = 120
+END_SECONDS_MAX = 180
 
 
 def list_losses(database_url: str, promises: Promises) -> list[str]:
     """A sentence for everything that is gone, less than it was, or there twice."""
     with psycopg.connect(database_url, autocommit=True) as database:
-        never = promises.never_answered
         return [
-            *([f"{never} requests were repeated and never answered"] if never else []),
             *_lost_orders(database, promises),
             *_doubled_orders(database),
-            *_lost_deposits(database, promises),
             *_lost_redemptions(database, promises),
         ]
 
 
+def list_unfinished(database_url: str, promises: Promises) -> list[str]:
+    """Once the faults are over: what was not answered, credited or carried out in time."""
+    never = promises.never_answered
+    with psycopg.connect(database_url, autocommit=True) as database:
+        return [
+            *([f"{never} requests were repeated and never answered"] if never else []),
+            *_missing(database, CREDITED, promises.deposits, "deposit {} was not credited"),
+            *_missing(database, ENDED, promises.redemptions, "redemption {} does not end"),
+        ]
+
+
+CREDITED: LiteralString = """
+    SELECT signature FROM custody_deposit d JOIN custody_pooltransfer t ON t.id = transfer_id
+     WHERE d.state = 'credited' AND t.state = 'done' AND signature = ANY(%s)
+"""
+ENDED: LiteralString = """
+    SELECT id::text FROM custody_redemption WHERE state IN ('paid', 'refused')
+       AND id = ANY(%s::uuid[])
+"""
+
+
 def _lost_orders(database: Any, promises: Promises) -> list[str]:
+    known = dict(promises.orders)
     query: LiteralString = "SELECT id, status, filled_units FROM trading_order WHERE id = ANY(%s)"
-    found = _by_id(database, query, promises.orders)
+    found = _by_id(database, query, known)
     losses = []
-    for id, promised in promises.orders.items():
+    for id, promised in known.items():
         if id not in found:
             losses.append(f"order {id} ({promised['status']}) is gone")
             continue
@@ -51,25 +70,24 @@ def _doubled_orders(database: Any) -> list[str]:
     return [f"{identity} was executed {count} times" for identity, count in rows]
 
 
-def _lost_deposits(database: Any, promises: Promises) -> list[str]:
-    """Those not credited by CREDIT_SECONDS_MAX after the last fault."""
-    deadline = time.monotonic() + CREDIT_SECONDS_MAX
-    query = (
-        "SELECT signature FROM custody_deposit d JOIN custody_pooltransfer t ON t.id = transfer_id "
-        "WHERE d.state = 'credited' AND t.state = 'done' AND signature = ANY(%s)"
-    )
-    while True:
-        credited = {row[0] for row in database.execute(query, [list(promises.deposits)])}
-        missing = promises.deposits - credited
-        if not missing or time.monotonic() > deadline:
-            return [f"deposit {signature} was not credited" for signature in sorted(missing)]
-        time.sleep(1)
-
-
 def _lost_redemptions(database: Any, promises: Promises) -> list[str]:
+    known = dict(promises.redemptions)
     query: LiteralString = "SELECT id, state FROM custody_redemption WHERE id = ANY(%s)"
-    found = _by_id(database, query, promises.redemptions)
-    return [f"redemption {id} is gone" for id in promises.redemptions if id not in found]
+    found = _by_id(database, query, known)
+    return [f"redemption {id} is gone" for id in known if id not in found]
+
+
+def _missing(
+    database: Any, query: LiteralString, promised: dict[str, Any], sentence: str
+) -> list[str]:
+    """Those that the query does not find within END_SECONDS_MAX."""
+    deadline = time.monotonic() + END_SECONDS_MAX
+    while True:
+        found = {row[0] for row in database.execute(query, [list(promised)])}
+        missing = promised.keys() - found
+        if not missing or time.monotonic() > deadline:
+            return [sentence.format(each) for each in sorted(missing)]
+        time.sleep(1)
 
 
 def _by_id(database: Any, query: LiteralString, promised: dict[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from typing import IO, TextIO
 from bourse.supervisor.launch import CannotStart
 from bourse.supervisor.logfile import LogFile
 
-RESTART_SECONDS_FIRST = 0.5
+# Whoever waits notices every tenth; what fails again at once waits longer each time.
+RESTART_SECONDS_FIRST = 0.1
 RESTART_SECONDS_MAX = 30.0
 # A child that ran this long has recovered: its next failure is a first one.
-STABLE_SECONDS = 30.0
+STABLE_SECONDS = 5.0
 STOP_SECONDS = 15.0
 PENDING_OUTPUT_MAX = 64 * 1024
 
