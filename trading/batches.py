@@ -246,7 +246,8 @@ def news(pool_id: int, effects: Effects, views: dict[UUID, OrderView]) -> BatchN
         for listing_id, levels in effects.levels.items()
         if levels
     ]
-    return BatchNews(pool_id, effects.batch_no, books, list(views.values()), balances)
+    restated = sorted(effects.restated)
+    return BatchNews(pool_id, effects.batch_no, books, list(views.values()), balances, restated)
 
 
 def _book_update(market: Market, levels: set[tuple[bool, int]], effects: Effects) -> BookUpdate:

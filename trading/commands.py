@@ -128,7 +128,8 @@ class BookUpdate(msgspec.Struct, frozen=True, array_like=True):
 class BatchNews(msgspec.Struct, frozen=True, array_like=True):
     """What a committed batch changed, for the feeds of every web process.
 
-    Balances are (investor, asset id, posted, held).
+    Balances are (investor, asset id, posted, held). `restated` names the listings whose
+    state, or whose share's halt, has changed: what it is now stands in the database.
     """
 
     pool_id: int
@@ -136,6 +137,7 @@ class BatchNews(msgspec.Struct, frozen=True, array_like=True):
     books: list[BookUpdate]
     orders: list[OrderView]
     balances: list[tuple[int, int, int, int]]
+    restated: list[str] = msgspec.field(default_factory=list)
 
 
 def commands_key(pool_id: int) -> str:

@@ -14,6 +14,7 @@ from kernel.money import format_units
 from trading.api_shapes import order_json, trade_json
 from trading.commands import BookUpdate, OrderView
 from trading.live_book import LiveBook
+from trading.market_state import MarketState
 from trading.queries import ListingView, TradeView
 
 # More prices than anybody looks at; the rest comes with updates when it moves.
@@ -72,7 +73,23 @@ def ticker(kind: str, book: LiveBook) -> str:
         "cash_24h": _cash(view, day.cash_units),
         "trades_24h": day.trades,
     }
-    return encode({**_head(kind, "ticker", view, book.seq), **found})
+    return encode({**_head(kind, "ticker", view, book.seq), **found, **state(book.state)})
+
+
+def state(found: MarketState) -> dict[str, Any]:
+    """What the listing takes now, why not more, and until when."""
+    return {
+        "state": found.state,
+        "state_reason": found.reason,
+        "state_until": found.until,
+        "share_halted": found.is_share_halted,
+        "share_halt_reason": found.halt_reason,
+        "reference_stale": found.is_stale,
+        "limited_by": found.limited_by,
+        "takes_orders": found.takes_orders,
+        "takes_market_orders": found.takes_market_orders,
+        "takes_buys": found.takes_buys,
+    }
 
 
 def orders(kind: str, found: Iterable[tuple[OrderView, ListingView]], seq: int) -> str:

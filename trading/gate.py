@@ -22,6 +22,37 @@ STATE_WORDS = {
     "halted": ("Halted", "bad"),
 }
 
+# What limits trading in a listing (MarketState.limited_by): title, tone, what is left to do.
+# The trade page shows them, and its script when the state changes under it.
+LIMITS = {
+    "limit_only": ("Limit orders only", "wait", "Market orders are not taken for now."),
+    "post_only": (
+        "Post-only",
+        "wait",
+        "Orders that would fill at once are refused; those that wait in the book are taken.",
+    ),
+    "reduce_only": ("Selling only", "wait", "It can be sold, not bought."),
+    "cancel_only": ("Cancel only", "bad", "No new orders are taken. What rests can be canceled."),
+    "halted": ("Trading is halted", "bad", "No new orders are taken. What rests can be canceled."),
+    "share_halted": (
+        "The share is halted at its exchange",
+        "bad",
+        "No new orders are taken until it trades again. What rests can be canceled.",
+    ),
+    "reference_stale": (
+        "The share's price is old",
+        "wait",
+        "We have no fresh price of the share: the token's can be far from it.",
+    ),
+}
+
+
+def limits_table() -> dict[str, dict[str, str]]:
+    """LIMITS for the page's script."""
+    names = ("title", "tone", "help")
+    return {key: dict(zip(names, words, strict=True)) for key, words in LIMITS.items()}
+
+
 # States in which a buy can fill at once.
 BUYABLE = ("online", "limit_only")
 

@@ -36,7 +36,7 @@ def apply_inbox(
         for investor_id, found in loading.load_eligibility(connection, investor_ids).items():
             pool.set_eligibility(investor_id, found, effects)
     if any(kind == "reference" for _, kind, _ in items) or listing_ids:
-        loading.set_references(pool.markets_by_id.values(), connection, None)
+        loading.set_references(pool.markets_by_id.values(), connection, None, effects)
     if transfer_ids := _named(items, "pool_transfer", "pool_transfer_id"):
         ids = [UUID(each) for each in transfer_ids]
         for transfer in loading.load_transfers(connection, ids):

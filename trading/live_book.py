@@ -6,18 +6,25 @@ from dataclasses import replace
 from heapq import nlargest, nsmallest
 
 from trading.commands import BookUpdate
+from trading.market_state import MarketState
 from trading.queries import Depth, ListingView, Statistics, TradeView
 
 TRADES_KEPT = 50
 
 
 class LiveBook:
-    """Levels by price, the last trades, the day's statistics; `seq` as in the feed."""
+    """Levels by price, last trades, the day's statistics, its state; `seq` as in the feed."""
 
     def __init__(
-        self, view: ListingView, depth: Depth, statistics: Statistics, trades: list[TradeView]
+        self,
+        view: ListingView,
+        state: MarketState,
+        depth: Depth,
+        statistics: Statistics,
+        trades: list[TradeView],
     ) -> None:
         self.view = view
+        self.state = state
         self.seq = depth.seq
         self.statistics = statistics
         self.trades: deque[TradeView] = deque(trades, maxlen=TRADES_KEPT)

@@ -11,6 +11,7 @@ from uuid import UUID
 import psycopg
 
 from trading.engine.book import BookOrder
+from trading.engine.effects import Effects
 from trading.engine.market import Eligibility, Funds, Market, Rules
 from trading.engine.pool import Pool, TransferRequest
 from trading.records import HouseAccounts
@@ -143,14 +144,24 @@ def load_transfers(connection: Connection, ids: list[UUID]) -> list[TransferRequ
 
 
 def set_references(
-    markets: Iterable[Market], connection: Connection, instrument_ids: list[int] | None
+    markets: Iterable[Market],
+    connection: Connection,
+    instrument_ids: list[int] | None,
+    effects: Effects | None = None,
 ) -> None:
-    """Give markets the newest outside price of their token, and whether its share is halted."""
+    """Give markets the newest outside price of their token, and whether its share is halted.
+
+    A halt that begins or ends is noted in `effects`, for those who watch.
+    """
     rows = connection.execute(REFERENCES, {"ids": instrument_ids}).fetchall()
     by_asset = {asset: (price, halted) for asset, price, halted in rows}
     for market in markets:
         if market.rules.base_id in by_asset:
+            was_halted = market.underlying_halted
             market.reference, market.underlying_halted = by_asset[market.rules.base_id]
+            if effects is not None and market.underlying_halted != was_halted:
+                effects.undo.append((setattr, (market, "underlying_halted", was_halted)))
+                effects.restated.add(market.rules.symbol)
 
 
 def _order(row: tuple[Any, ...]) -> BookOrder:

@@ -26,6 +26,7 @@ from trading import feed_shapes, queries
 from trading.commands import NEWS_CHANNEL, BatchNews, BookUpdate, OrderView
 from trading.live_book import TRADES_KEPT, LiveBook
 from trading.mailbox import Mailbox
+from trading.market_state import read_states
 from trading.queries import ListingView
 from trading.queries.listings import views_by_symbol
 
@@ -38,6 +39,8 @@ RECONNECT_SECONDS = 0.2
 BALANCES_PAUSE_SECONDS = 0.1
 # The day's statistics lose what is older than 24 hours only when they are read again.
 STATISTICS_REFRESH_SECONDS = 60.0
+# A reference grows old without anybody saying so, and news of a halt can be lost.
+STATES_REFRESH_SECONDS = 5.0
 OPEN_ORDERS_SENT_MAX = 500
 
 Readers = dict[Mailbox, None]  # an ordered set
@@ -55,11 +58,13 @@ class Feed:
         self._private: dict[tuple[str, int], Readers] = defaultdict(dict)
         self._stale_balances: set[int] = set()
         self._views: dict[str, ListingView] = {}
+        self._states_lock = asyncio.Lock()
         self._connected = asyncio.Event()
         self._was_connected = False
         self._tasks = {
             asyncio.create_task(self._listen()),
             asyncio.create_task(self._refresh_statistics()),
+            asyncio.create_task(self._refresh_states()),
         }
 
     # Subscribing.
@@ -189,6 +194,8 @@ class Feed:
     async def _take(self, news: BatchNews) -> None:
         for update in news.books:
             self._take_book(update)
+        if restated := set(news.restated) & self._books.keys():
+            self._spawn(self._send_states(restated))
         await self._take_orders(news)
         touched = {balance[0] for balance in news.balances}
         wanted = {investor for channel, investor in self._private if channel == "balances"}
@@ -253,6 +260,26 @@ class Feed:
                 for book in books:
                     book.statistics = found[book.view.id]
 
+    async def _refresh_states(self) -> None:
+        while True:
+            await asyncio.sleep(STATES_REFRESH_SECONDS)
+            read = {symbol for channel, symbol in self._public if channel == "ticker"}
+            try:
+                await self._send_states(read & self._books.keys())
+            except Exception:
+                # A watch that died of an outage would leave every page with an old state.
+                logger.exception("the states of listings could not be read")
+
+    async def _send_states(self, symbols: set[str]) -> None:
+        """Read states anew and tell the ticker's readers of those that have changed."""
+        async with self._states_lock:  # one after the other, so that the newest is told last
+            found = await sync_to_async(read_states)(symbols, now=clock.now()) if symbols else {}
+            for symbol, state in found.items():
+                book = self._books.get(symbol)
+                if book is not None and book.state != state:
+                    book.state = state
+                    self._tell(self._public, ("ticker", symbol), feed_shapes.ticker("update", book))
+
     def _tell(self, subscriptions: Any, key: tuple[str, Any], text: str) -> None:
         _put(subscriptions.get(key, {}), text)
 
@@ -278,8 +305,10 @@ def _read_book(view: ListingView) -> LiveBook:
     # Trades and statistics may be a batch newer than the depth: LiveBook.apply knows.
     depth = queries.depth(listing_id=view.id, levels=queries.market.DEPTH_LEVELS_MAX)
     trades = queries.recent_trades(listing_id=view.id, limit=TRADES_KEPT)
-    statistics = queries.statistics(listing_ids=[view.id], now=clock.now())[view.id]
-    return LiveBook(view, depth, statistics, trades[::-1])
+    now = clock.now()
+    statistics = queries.statistics(listing_ids=[view.id], now=now)[view.id]
+    state = read_states([view.symbol], now=now)[view.symbol]
+    return LiveBook(view, state, depth, statistics, trades[::-1])
 
 
 def _read_holdings(investor_id: int) -> list[Holding]:

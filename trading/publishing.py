@@ -32,7 +32,8 @@ class Mail:
 def pack(pool_id: int, pool: Pool, batch: Batch) -> Mail:
     """The batch's answers and news, as of now."""
     effects = batch.effects
-    if not (effects.events or effects.funds_before or batch.answers or batch.answered_orders):
+    moved = effects.events or effects.funds_before or effects.restated
+    if not (moved or batch.answers or batch.answered_orders):
         return Mail([])
     views = batches.views(pool, effects)
     by_process = batches.answers_by_process(batch, views)

@@ -1,6 +1,7 @@
 // Prices on the markets page and in the trade page's head.
 
 import { grouped } from "./money.js";
+import { showState } from "./market_state.js";
 import { subscribe } from "./socket.js";
 
 const MICROS = 1e6;
@@ -46,7 +47,10 @@ function show(box, message) {
 export function start(selector) {
   for (const box of document.querySelectorAll(selector)) {
     if (box.dataset.listing) {
-      subscribe("ticker", box.dataset.listing, (message) => show(box, message));
+      subscribe("ticker", box.dataset.listing, (message) => {
+        show(box, message);
+        showState(message);
+      });
     } else {
       // Every listing at once; rows are looked up anew, because htmx may have swapped them.
       subscribe("ticker", "*", (message) => {

@@ -30,6 +30,8 @@ export function ticket() {
     problem: "",
     book: { bids: [], asks: [] },
     available: { cash: 0n, tokens: 0n },
+    takes: { orders: true, market: true, buys: true },
+    limit: "",
 
     init() {
       this.data = this.$el.dataset;
@@ -38,7 +40,15 @@ export function ticket() {
       this.side = checked ? checked.value : "buy";
       this.available = { cash: BigInt(this.data.cash), tokens: BigInt(this.data.tokens) };
       document.documentElement.classList.add("js");
+      this.takes = {
+        orders: this.data.takesOrders !== "no",
+        market: this.data.takesMarket !== "no",
+        buys: this.data.takesBuys !== "no",
+      };
+      this.limit = this.data.limit || "";
+      this.fitToMarket();
       this.showKind();
+      document.addEventListener("market-state", (event) => this.takeMarket(event.detail));
       this.$watch("type", () => this.showKind());
       document.addEventListener("book", (event) => (this.book = event.detail));
       subscribe("balances", "", (message) => this.takeBalances(message));
@@ -46,6 +56,32 @@ export function ticket() {
 
     showKind() {
       this.form.classList.toggle("is-market", this.type === "market");
+    },
+
+    /** The listing's state has changed under the page. */
+    takeMarket(market) {
+      this.takes = market.takes;
+      this.limit = market.title;
+      this.fitToMarket();
+      if (this.problem) this.problem = this.check();
+    },
+
+    // A choice that is not possible must not stay chosen: what is sent is what is seen.
+    fitToMarket() {
+      if (this.isLimitOnly && this.type === "market") this.type = "limit";
+      if (this.isSellOnly && this.side === "buy") this.side = "sell";
+    },
+
+    get isLimitOnly() {
+      return this.takes.orders && !this.takes.market;
+    },
+
+    get isSellOnly() {
+      return this.takes.orders && !this.takes.buys;
+    },
+
+    get isBlocked() {
+      return this.isSending || !this.takes.orders;
     },
 
     takeBalances(message) {
@@ -94,6 +130,7 @@ export function ticket() {
 
     get buttonText() {
       if (this.isSending) return "Sending…";
+      if (!this.takes.orders) return this.limit || "No new orders now";
       const verb = this.side === "buy" ? "Buy" : "Sell";
       const what = this.quantity
         ? `${this.quantity} ${this.data.base}`
@@ -185,6 +222,7 @@ export function ticket() {
     /** What keeps the ticket from being sent, in words; empty when nothing does. */
     check() {
       const { price, cash, quantity } = this.units;
+      if (!this.takes.orders) return `${this.limit}: no new orders are taken now.`;
       if ((this.cash && cash === null) || (this.quantity && quantity === null)) {
         return "Write the amount in plain digits, like 12 or 12.50.";
       }

@@ -54,6 +54,7 @@ class Effects:
         "new",
         "new_funds",
         "now",
+        "restated",
         "trades",
         "transfers",
         "undo",
@@ -71,6 +72,7 @@ class Effects:
         self.markets_before: dict[int, tuple[Market, int, int, int]] = {}
         self.events: dict[int, list[Event]] = {}
         self.levels: dict[int, set[tuple[bool, int]]] = {}
+        self.restated: set[str] = set()  # listings whose state, or whose share's, has changed
         self.undo: UndoLog = []
         self._id_base: int | None = None
 

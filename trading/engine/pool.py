@@ -338,6 +338,7 @@ class Pool:
             effects.undo.append((self._forget_market, (rules,)))
         effects.undo.append((_restore_rules, (market, market.rules)))
         market.rules = rules
+        effects.restated.add(rules.symbol)
         effects.add_event(market, "rules", rules.state)
         for side in (market.book.bids, market.book.asks):
             for order in [order for level in side for order in level]:

@@ -20,7 +20,8 @@ from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import order_entry, pages, queries
 from trading.commands import CancelOrder, PlaceOrder
 from trading.forms import TicketForm
-from trading.gate import STATE_WORDS, find_gate
+from trading.gate import find_gate, limits_table
+from trading.market_state import market_state
 from trading.queries.orders import find_order
 from trading.views.markets import country_of
 
@@ -56,15 +57,16 @@ def trade(request: HttpRequest, symbol: str) -> HttpResponse:
 
 
 def _market_context(row: pages.MarketRow) -> dict[str, Any]:
-    words, tone = STATE_WORDS[row.listing.state]
+    market = market_state(row.listing, row.reference)
     book = queries.depth(listing_id=row.listing.id, levels=LEVELS_SHOWN)
     return {
         "row": row,
         "book": book,
         "asks_down": list(reversed(book.asks)),
         "trades": queries.recent_trades(listing_id=row.listing.id, limit=TRADES_SHOWN),
-        "state_words": words,
-        "state_tone": tone,
+        "market": market,
+        "limits": limits_table(),
+        "limit": limits_table().get(market.limited_by),
         "intervals": INTERVALS,
     }
 
