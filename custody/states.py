@@ -37,6 +37,28 @@ class CustodianOrderState(StrEnum):
     REJECTED = "rejected"
 
 
+class BlockOrderState(StrEnum):
+    """Orders of one share and side, netted into one at the custodian."""
+
+    NEW = "new"  # to be sent; may already be there under its id
+    SUBMITTED = "submitted"
+    FILLED = "filled"  # traded, whole or what there was of it, and booked
+    ALLOCATED = "allocated"  # divided among its orders
+    SETTLED = "settled"
+    REJECTED = "rejected"
+    STUCK = "stuck"  # sent too often without an answer: staff let it go on, under its id
+
+
+class SettlementLegState(StrEnum):
+    """Tokens on their way between our two wallets."""
+
+    PLANNED = "planned"
+    SIGNED = "signed"
+    FINAL = "final"  # final on the chain and booked
+    STUCK = "stuck"  # failed too often; nothing of it can land any more
+    FAILED = "failed"  # given up by staff: the next is planned from what lies where now
+
+
 class MintState(StrEnum):
     REQUESTED = "requested"
     SHARES_ORDERED = "shares_ordered"
@@ -107,12 +129,36 @@ CUSTODIAN_ORDER_MOVES: Mapping[CustodianOrderState, frozenset[CustodianOrderStat
     CustodianOrderState.NEW: frozenset(
         {CustodianOrderState.SUBMITTED, CustodianOrderState.REJECTED}
     ),
+    # Back to new when the block that it was sent in was refused: it is sent again alone.
     CustodianOrderState.SUBMITTED: frozenset(
-        {CustodianOrderState.FILLED, CustodianOrderState.REJECTED}
+        {CustodianOrderState.NEW, CustodianOrderState.FILLED, CustodianOrderState.REJECTED}
     ),
     CustodianOrderState.FILLED: frozenset({CustodianOrderState.SETTLED}),
     CustodianOrderState.SETTLED: frozenset(),
     CustodianOrderState.REJECTED: frozenset(),
+}
+
+BLOCK_ORDER_MOVES: Mapping[BlockOrderState, frozenset[BlockOrderState]] = {
+    BlockOrderState.NEW: frozenset(
+        {BlockOrderState.SUBMITTED, BlockOrderState.REJECTED, BlockOrderState.STUCK}
+    ),
+    BlockOrderState.STUCK: frozenset({BlockOrderState.NEW}),
+    BlockOrderState.SUBMITTED: frozenset({BlockOrderState.FILLED, BlockOrderState.REJECTED}),
+    BlockOrderState.FILLED: frozenset({BlockOrderState.ALLOCATED}),
+    BlockOrderState.ALLOCATED: frozenset({BlockOrderState.SETTLED}),
+    BlockOrderState.SETTLED: frozenset(),
+    BlockOrderState.REJECTED: frozenset(),
+}
+
+SETTLEMENT_LEG_MOVES: Mapping[SettlementLegState, frozenset[SettlementLegState]] = {
+    SettlementLegState.PLANNED: frozenset({SettlementLegState.SIGNED}),
+    # Back to planned when what was signed can never land: another is signed.
+    SettlementLegState.SIGNED: frozenset(
+        {SettlementLegState.PLANNED, SettlementLegState.FINAL, SettlementLegState.STUCK}
+    ),
+    SettlementLegState.STUCK: frozenset({SettlementLegState.FAILED}),
+    SettlementLegState.FINAL: frozenset(),
+    SettlementLegState.FAILED: frozenset(),
 }
 
 MINT_MOVES: Mapping[MintState, frozenset[MintState]] = {

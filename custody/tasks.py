@@ -35,6 +35,7 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "custody.watch_deposits": SWEEP_SECONDS,
         "custody.sweep_chain": SWEEP_SECONDS,
         "custody.sweep_orders": SWEEP_SECONDS,
+        "custody.sweep_legs": SWEEP_SECONDS,
         "custody.sweep_pool_transfers": SWEEP_SECONDS,
         "custody.attest_reserves": ATTEST_SECONDS,
     }.items()
@@ -73,9 +74,17 @@ def sweep_chain(**kwargs: object) -> None:
 
 @shared_task(name="custody.sweep_orders", ignore_result=True)
 def sweep_orders(**kwargs: object) -> None:
-    """Send orders to the custodian, book fills and settlements."""
+    """Net orders and send them to the custodian; book, divide and settle what was traded."""
     with AlpacaCustodian.from_settings() as custodian, _patience("sweep_orders"):
         operations.sweep_orders(custodian=custodian, now=clock.now())
+
+
+@shared_task(name="custody.sweep_legs", ignore_result=True)
+def sweep_legs(**kwargs: object) -> None:
+    """Move on the chain what the ledger says was sold, netted."""
+    keys = chain_keys.from_settings()
+    with SolanaChain.from_settings() as chain, _patience("sweep_legs"):
+        operations.sweep_legs(chain=chain, keys=keys, now=clock.now())
 
 
 @shared_task(name="custody.sweep_pool_transfers", ignore_result=True)

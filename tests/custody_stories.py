@@ -75,6 +75,7 @@ class House:
         operations.sweep_orders(custodian=self.custodian, now=self.now)
         operations.sweep_mints(chain=self.chain, keys=self.keys, now=self.now)
         operations.sweep_redemptions(chain=self.chain, keys=self.keys, now=self.now)
+        operations.sweep_legs(chain=self.chain, keys=self.keys, now=self.now)
         operations.sweep_transactions(chain=self.chain, now=self.now)
         self.engine_answers()
         pool_transfers.sweep_out(now=self.now)

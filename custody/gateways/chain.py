@@ -29,6 +29,7 @@ TIMEOUT_SECONDS = 10.0
 STATUSES_MAX = 256  # a node answers no more at once
 ACCOUNTS_MAX = 100
 SIGNATURES_MAX = 1_000
+STATE_BYTE = 108  # of a token account: 1 is initialized, 2 frozen
 FINALIZED = "finalized"
 CONFIRMED = "confirmed"
 
@@ -115,10 +116,10 @@ class SolanaChain:
         Without preflight: a node that lags would refuse what another has landed.
         """
         config = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
-        self._call("sendTransaction", _base64(signed), config)
         faults.reach("chain.before_send")
-
+        self._call("sendTransaction", _base64(signed), config)
         faults.reach("chain.after_send")
+
     def statuses(self, signatures: Sequence[str]) -> tuple[int, list[SignatureStatus | None]]:
         """(slot of the answer, what is known of each); None: not in any block."""
         assert len(signatures) <= STATUSES_MAX
@@ -147,6 +148,13 @@ class SolanaChain:
         answer = self._call("getMultipleAccounts", list(accounts), config)
         units = [_token_units(value, Pubkey.from_string(mint)) for value in answer["value"]]
         return int(answer["context"]["slot"]), units
+
+    def may_receive(self, account: str, mint: str) -> bool | None:
+        """Whether a token account takes and gives units; None: there is none of this mint."""
+        config = {"encoding": "base64", "commitment": CONFIRMED}
+        value = self._call("getMultipleAccounts", [account], config)["value"][0]
+        raw = _token_account(value, Pubkey.from_string(mint))
+        return None if raw is None else raw[STATE_BYTE] != FROZEN
 
     def supply(self, mint: str, commitment: str = FINALIZED) -> tuple[int, int]:
         """(slot, units in circulation). :raises ChainError: it is no mint."""
@@ -248,9 +256,13 @@ def _mint_supply(value: dict[str, Any] | None) -> int | None:
 
 
 def _token_units(value: dict[str, Any] | None, mint: Pubkey) -> int | None:
+    raw = _token_account(value, mint)
+    return None if raw is None else int.from_bytes(raw[64:72], "little")
+
+
+def _token_account(value: dict[str, Any] | None, mint: Pubkey) -> bytes | None:
+    """The bytes of a token account of this mint; None: it is none."""
     if value is None or value["owner"] not in (str(TOKEN), str(TOKEN_2022)):
         return None
     raw = base64.b64decode(value["data"][0])
-    if len(raw) < 165 or raw[:32] != bytes(mint):
-        return None
-    return int.from_bytes(raw[64:72], "little")
+    return None if len(raw) < 165 or raw[:32] != bytes(mint) else raw

@@ -1,9 +1,11 @@
 """The keys with which we sign on the chain; they live in one file, mode 0600.
 
 Roles are separate keys, so that each can move to its own signer: the payer of
-fees, the mint authority, compliance (freeze, pause, permanent delegate) and the
-hot wallet. Deposit wallets and mints are derived from a seed, so the file is
-written once and never changes; losing it loses them all.
+fees, the mint authority, compliance (freeze, pause, permanent delegate), the
+issuance wallet (minted and not sold) and the hot wallet (sold). Deposit wallets
+and mints are derived from a seed, so the file is written once and never changes;
+losing it loses them all. A file from before there was an issuance wallet derives
+that too.
 """
 
 import hashlib
@@ -16,7 +18,7 @@ from pathlib import Path
 from django.conf import settings
 from solders.keypair import Keypair
 
-ROLES = ("payer", "mint_authority", "compliance", "hot_wallet")
+ROLES = ("payer", "mint_authority", "compliance", "hot_wallet", "issuance_wallet")
 OTHERS_MAY = 0o077
 
 
@@ -32,6 +34,7 @@ class ChainKeys:
     mint_authority: Keypair
     compliance: Keypair
     hot_wallet: Keypair
+    issuance_wallet: Keypair
     seed: bytes
 
     def __repr__(self) -> str:
@@ -46,8 +49,7 @@ class ChainKeys:
         return self._derive(f"mint:{asset_code}")
 
     def _derive(self, path: str) -> Keypair:
-        digest = hmac.digest(self.seed, f"bourse:{path}".encode(), hashlib.sha512)
-        return Keypair.from_seed(digest[:32])
+        return Keypair.from_seed(_derived_seed(self.seed, path))
 
 
 def create(path: Path) -> ChainKeys:
@@ -73,12 +75,18 @@ def load(path: Path) -> ChainKeys:
         ) from error
     if mode & OTHERS_MAY:
         raise ChainKeysUnusable(f"Others may read {path}: set its mode to 0600.")
-    if set(seeds) != {*ROLES, "seed"} or any(len(seed) != 32 for seed in seeds.values()):
+    if any(len(seed) != 32 for seed in seeds.values()):
+        raise ChainKeysUnusable(f"{path} holds a key that is none.")
+    if "seed" in seeds:
+        seeds.setdefault("issuance_wallet", _derived_seed(seeds["seed"], "issuance"))
+    if set(seeds) != {*ROLES, "seed"}:
         raise ChainKeysUnusable(f"{path} does not hold the keys of all roles.")
-    payer, mint_authority, compliance, hot_wallet = (
-        Keypair.from_seed(seeds[role]) for role in ROLES
-    )
-    return ChainKeys(payer, mint_authority, compliance, hot_wallet, seeds["seed"])
+    keypairs = {role: Keypair.from_seed(seeds[role]) for role in ROLES}
+    return ChainKeys(**keypairs, seed=seeds["seed"])
+
+
+def _derived_seed(seed: bytes, path: str) -> bytes:
+    return hmac.digest(seed, f"bourse:{path}".encode(), hashlib.sha512)[:32]
 
 
 def path_from_settings() -> Path:

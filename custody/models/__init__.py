@@ -9,9 +9,11 @@ from custody.models.pool_transfers import PoolTransfer
 from custody.models.redemption import Redemption
 from custody.models.reserves import ReserveAttestation
 from custody.models.seals import Seal
+from custody.models.settlement import BlockOrder, SettlementLeg
 
 __all__ = [
     "Asset",
+    "BlockOrder",
     "ChainTransaction",
     "CustodianOrder",
     "Deposit",
@@ -26,4 +28,5 @@ __all__ = [
     "ReserveAttestation",
     "Seal",
     "SealedBalance",
+    "SettlementLeg",
 ]

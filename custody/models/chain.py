@@ -18,9 +18,10 @@ class ChainTransaction(models.Model):
     """One signed Solana transaction and what became of it."""
 
     class Kind(models.TextChoices):
-        CREATE_MINT = "create_mint"  # a Token-2022 mint, and our account of it, thawed
+        CREATE_MINT = "create_mint"  # a Token-2022 mint, and our account of it
         MINT = "mint"
         BURN = "burn"
+        MOVE = "move"  # between the issuance and the hot wallet
 
     class State(models.TextChoices):
         SIGNED = ChainTransactionState.SIGNED

@@ -1,4 +1,4 @@
-"""CustodianOrder and MintRequest: shares bought, then tokens minted.
+"""CustodianOrder and MintRequest: shares asked for, then tokens minted.
 
 The one rule: no token without a settled share. It stands three times: the hold
 on `shares_free` in the operation, the trigger on `custody_mintrequest`, and the
@@ -17,7 +17,7 @@ from kernel.ids import uuid7
 
 @pghistory.track()
 class CustodianOrder(models.Model):
-    """One market order at the custodian; its id is the client_order_id."""
+    """Shares that one request needs bought or sold; a block carries it to the custodian."""
 
     class Side(models.TextChoices):
         BUY = "buy"
@@ -36,7 +36,17 @@ class CustodianOrder(models.Model):
     units = models.BigIntegerField(help_text="Shares, 9 decimals.")
     state = models.CharField(max_length=12, choices=State, default=State.NEW)
     custodian_order_id = models.CharField(max_length=64, blank=True)
-    # Fewer than `units` when the order ended before it was whole.
+    # The order at the custodian that it was netted into.
+    block = models.ForeignKey(
+        "custody.BlockOrder",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="orders",
+    )
+    # The custodian refused a block with it in: what is wrong with one must not stop another.
+    goes_alone = models.BooleanField(default=False)
+    # Its part of the block's fill, fewer than `units` when that ended before it was whole.
     filled_units = models.BigIntegerField(null=True, blank=True, help_text="Shares traded.")
     cash_micros = models.BigIntegerField(null=True, blank=True, help_text="USD paid or received.")
     price_micros = models.BigIntegerField(null=True, blank=True, help_text="USD per share.")
@@ -75,7 +85,12 @@ class CustodianOrder(models.Model):
                 fields=["requested_at"],
                 condition=Q(state__in=["new", "submitted", "filled"]),
                 name="custodian_orders_open",
-            )
+            ),
+            models.Index(
+                fields=["requested_at"],
+                condition=Q(block=None, state="new"),
+                name="custodian_orders_to_net",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What custody does: deposits, minting, redemption, treasury, reserves."""
+"""What custody does: deposits, minting, redemption, settlement, treasury, reserves."""
 
 from datetime import datetime
 
@@ -11,7 +11,8 @@ from custody.operations.quarantine import propose_credit, propose_return
 from custody.operations.redemption import request_redemption
 from custody.operations.redemption_steps import sweep_redemptions
 from custody.operations.reserves import attest_reserves
-from custody.operations.shares import sweep_orders
+from custody.operations.settlement_blocks import retry_block, sweep_orders
+from custody.operations.settlement_legs import retry_leg, sweep_legs
 from custody.operations.tokens import open_token
 from custody.operations.treasury import allocate_inventory, prefund_custodian, receive_shares
 
@@ -29,7 +30,10 @@ __all__ = [
     "receive_shares",
     "reject_mint",
     "request_redemption",
+    "retry_block",
+    "retry_leg",
     "start_mint",
+    "sweep_legs",
     "sweep_mints",
     "sweep_orders",
     "sweep_redemptions",

@@ -26,7 +26,7 @@ from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
 from custody.operations.chain import GONE, Intent, sign_once
 from custody.operations.shares import get_share_asset, order_shares
 from custody.operations.sweeping import in_order, sweep_rows
-from custody.operations.tokens import inventory_account, open_token
+from custody.operations.tokens import issuance_account, open_token, opening
 from custody.states import (
     MINT_MOVES,
     ChainTransactionState,
@@ -283,7 +283,7 @@ def _sign(mint: MintRequest, chain: SolanaChain, keys: ChainKeys, now: datetime)
     if not open_token(asset_id=mint.asset_id, chain=chain, keys=keys, now=now):
         return False
     mint.asset.refresh_from_db()
-    signed = sign_once(intent=_intent(mint, keys), chain=chain, now=now)
+    signed = sign_once(intent=_intent(mint, chain, keys), chain=chain, now=now)
     return _move(mint, MintState.MINTING, chain_transaction=signed, minting_at=now)
 
 
@@ -296,7 +296,7 @@ def _follow_transaction(
         return _book(mint, now)
     if sent.state in GONE:
         # It did nothing and never will: sign another.
-        again = sign_once(intent=_intent(mint, keys), chain=chain, now=now)
+        again = sign_once(intent=_intent(mint, chain, keys), chain=chain, now=now)
         MintRequest.objects.filter(id=mint.id, chain_transaction=sent).update(
             chain_transaction=again
         )
@@ -311,7 +311,7 @@ def _book(mint: MintRequest, now: datetime) -> bool:
     lines = (
         Line(free, -mint.share_units),
         Line(_house(mint.share_asset_id, Purpose.SHARES_BACKING), mint.share_units),
-        Line(_house(mint.asset_id, Purpose.CHAIN), -mint.token_units),
+        Line(_house(mint.asset_id, Purpose.CHAIN_ISSUANCE), -mint.token_units),
         Line(_house(mint.asset_id, Purpose.INVENTORY), mint.token_units),
     )
     entry = Entry("mint", f"mint:{mint.id}", str(mint.id), lines)
@@ -319,21 +319,25 @@ def _book(mint: MintRequest, now: datetime) -> bool:
     return _move(mint, MintState.MINTED, held_units=0, minted_at=now, ended_at=now)
 
 
-def _intent(mint: MintRequest, keys: ChainKeys) -> Intent:
+def _intent(mint: MintRequest, chain: SolanaChain, keys: ChainKeys) -> Intent:
+    """Into the issuance wallet; a token from before there was one has no account in it yet."""
     asset = mint.asset
-    address = Pubkey.from_string(asset.mint_address)
-    instruction = token2022.mint_to(
-        address,
-        inventory_account(asset, keys),
-        keys.mint_authority.pubkey(),
-        mint.token_units,
-        asset.decimals,
+    instructions = opening(asset=asset, wallet=keys.issuance_wallet, chain=chain, keys=keys)
+    signers = [keys.payer, keys.mint_authority, *([keys.compliance] if instructions else [])]
+    instructions.append(
+        token2022.mint_to(
+            Pubkey.from_string(asset.mint_address),
+            issuance_account(asset, keys),
+            keys.mint_authority.pubkey(),
+            mint.token_units,
+            asset.decimals,
+        )
     )
     return Intent(
         kind=ChainTransaction.Kind.MINT,
         key=f"mint:{mint.id}",
-        instructions=[instruction],
-        signers=[keys.payer, keys.mint_authority],
+        instructions=instructions,
+        signers=signers,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Sum
 from solders.pubkey import Pubkey
 
 from custody import ledger, pool_transfers
@@ -18,15 +18,22 @@ from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
 from custody.ledger import Entry, Line
-from custody.ledger_purposes import AssetKind, Purpose
-from custody.models import Asset, ChainTransaction, CustodianOrder, PoolTransfer, Redemption
+from custody.ledger_purposes import Purpose
+from custody.models import (
+    Asset,
+    ChainTransaction,
+    CustodianOrder,
+    LedgerAccount,
+    PoolTransfer,
+    Redemption,
+)
 from custody.models.pool_transfers import PoolTransferState
 from custody.operations.chain import GONE, Intent, sign_once
 from custody.operations.issuance import share_units_for
 from custody.operations.redemption import check_may_sell, shares_of
 from custody.operations.shares import order_shares
 from custody.operations.sweeping import in_order, sweep_rows
-from custody.operations.tokens import inventory_account
+from custody.operations.tokens import hot_account
 from custody.operations.treasury import TRADING_POOL
 from custody.states import (
     REDEMPTION_MOVES,
@@ -36,10 +43,17 @@ from custody.states import (
     advance,
 )
 from kernel.money import ceil_div, format_units
-from kernel.refusals import Forbidden
+from kernel.refusals import Forbidden, Refusal
 
 MILLION = 1_000_000
 ENDED = [RedemptionState.PAID, RedemptionState.REFUSED]
+
+
+class TokensNotMovedYet(Refusal):
+    """The tokens are on their way from the issuance wallet; they are burned once they arrive."""
+
+    code = "tokens_not_moved_yet"
+    http_status = 409
 
 
 def sweep_redemptions(*, chain: SolanaChain, keys: ChainKeys, now: datetime) -> int:
@@ -183,9 +197,24 @@ def _burn(row: Redemption, chain: SolanaChain, keys: ChainKeys, now: datetime) -
         return _book_burn(row, now)
     if sent is not None and sent.state not in GONE:
         return False
+    _check_lies_in_hot_wallet(row)
     signed = sign_once(intent=_intent(row, keys), chain=chain, now=now)
     Redemption.objects.filter(id=row.id, chain_transaction=sent).update(chain_transaction=signed)
     return True
+
+
+def _check_lies_in_hot_wallet(row: Redemption) -> None:
+    """What was sold to the investor a moment ago is moved there by a settlement leg.
+
+    :raises TokensNotMovedYet: less lies there than this burn and those before it take.
+    """
+    burning = Redemption.objects.filter(asset=row.asset_id, state=RedemptionState.SOLD)
+    others = burning.exclude(id=row.id).filter(chain_transaction__isnull=False)
+    promised = others.aggregate(units=Sum("sold_units"))["units"] or 0
+    contra = LedgerAccount.objects.filter(owner=None, asset=row.asset_id, purpose=Purpose.CHAIN)
+    there = -(contra.aggregate(units=Sum("posted_units"))["units"] or 0)
+    if there < _sold(row)[0] + promised:
+        raise TokensNotMovedYet
 
 
 @transaction.atomic
@@ -207,9 +236,12 @@ def _burn_entry(row: Redemption, sale: Entry) -> Entry:
         _house(row.share_asset_id, Purpose.SHARES_FREE),
         _house(row.share_asset_id, Purpose.DUST),
     )
+    issuance = _house(row.asset_id, Purpose.CHAIN_ISSUANCE)
     sold_from = [line.account_id for line in sale.lines]
-    posted = ledger.lock_posted([escrow, chain, backing, free, dust_account, *sold_from])
-    dust = _dust(row, circulating=-posted[chain], backing=posted[backing])
+    named = [escrow, chain, issuance, backing, free, dust_account, *sold_from]
+    posted = ledger.lock_posted(named)
+    circulating = -posted[chain] - posted[issuance]
+    dust = _dust(row, circulating=circulating, backing=posted[backing])
     lines = (
         Line(escrow, -tokens),
         Line(chain, tokens),
@@ -235,19 +267,13 @@ def _dust(row: Redemption, *, circulating: int, backing: int) -> int:
 
 
 def _sale_entry(row: Redemption) -> Entry:
-    assert row.gross_units is not None
-    usd = Asset.objects.get(kind=AssetKind.FIAT)
+    """The shares leave; their dollars are booked with the block that sold them."""
     _, shares = _sold(row)
-    lines = [
+    lines = (
         Line(_house(row.share_asset_id, Purpose.SHARES_FREE), -shares),
         Line(_house(row.share_asset_id, Purpose.CUSTODIAN_SETTLED), shares),
-    ]
-    if row.gross_units:
-        lines += [
-            Line(_house(usd.pk, Purpose.CUSTODIAN_CASH), -row.gross_units),
-            Line(_house(usd.pk, Purpose.TREASURY), row.gross_units),
-        ]
-    return Entry("shares sold", f"shares_sold:{row.order_id}", str(row.order_id), tuple(lines))
+    )
+    return Entry("shares sold", f"shares_sold:{row.order_id}", str(row.order_id), lines)
 
 
 @transaction.atomic
@@ -300,7 +326,7 @@ def _intent(row: Redemption, keys: ChainKeys) -> Intent:
     asset = row.asset
     instruction = token2022.burn(
         Pubkey.from_string(asset.mint_address),
-        inventory_account(asset, keys),
+        hot_account(asset, keys),
         keys.hot_wallet.pubkey(),
         _sold(row)[0],
         asset.decimals,

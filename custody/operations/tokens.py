@@ -1,7 +1,13 @@
-"""Opening a token on the chain: its mint, and our account that holds the inventory."""
+"""A token on the chain: its mint, and our two accounts of it.
+
+What is minted lies in the issuance wallet until it is sold; what investors have lies
+in the hot wallet. The ledger says whose it is; operations/settlement_legs.py moves it.
+"""
 
 from datetime import datetime
 
+from solders.instruction import Instruction
+from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
 from custody.gateways import token2022
@@ -16,7 +22,7 @@ ONE_E18 = 10**18
 
 
 def open_token(*, asset_id: int, chain: SolanaChain, keys: ChainKeys, now: datetime) -> bool:
-    """Create the token's mint and our account of it unless they are there; True once final.
+    """Create the token's mint and our issuance account unless they are there; True once final.
 
     Repeat until True: the address is derived from the asset's code, so a repeated
     call can only ever name the same mint.
@@ -34,15 +40,42 @@ def open_token(*, asset_id: int, chain: SolanaChain, keys: ChainKeys, now: datet
     return True
 
 
-def inventory_account(asset: Asset, keys: ChainKeys) -> Pubkey:
-    """Our token account of an asset: every token that circulates here lies in it."""
+def issuance_account(asset: Asset, keys: ChainKeys) -> Pubkey:
+    """Our token account of what is minted and not sold."""
+    return _account(keys.issuance_wallet, asset)
+
+
+def hot_account(asset: Asset, keys: ChainKeys) -> Pubkey:
+    """Our token account of what investors have."""
+    return _account(keys.hot_wallet, asset)
+
+
+def opening(
+    *, asset: Asset, wallet: Keypair, chain: SolanaChain, keys: ChainKeys
+) -> list[Instruction]:
+    """What it takes until a wallet of ours may hold this token; nothing when it may.
+
+    Every account is born frozen, and anybody may open one of ours: both are looked at.
+    Compliance signs what is in here.
+    """
+    mint, account = Pubkey.from_string(asset.mint_address), _account(wallet, asset)
+    thaw = token2022.thaw(mint, account, keys.compliance.pubkey())
+    match chain.may_receive(str(account), asset.mint_address):
+        case None:
+            return [token2022.open_account(keys.payer.pubkey(), wallet.pubkey(), mint), thaw]
+        case False:
+            return [thaw]
+    return []
+
+
+def _account(wallet: Keypair, asset: Asset) -> Pubkey:
     mint = Pubkey.from_string(asset.mint_address)
-    return token2022.associated_account(keys.hot_wallet.pubkey(), mint)
+    return token2022.associated_account(wallet.pubkey(), mint)
 
 
 def _creation(asset: Asset, chain: SolanaChain, keys: ChainKeys) -> Intent:
     """Our account is born frozen like every other, so compliance thaws it in the same breath."""
-    mint, wallet = keys.mint(asset.code), keys.hot_wallet.pubkey()
+    mint, wallet = keys.mint(asset.code), keys.issuance_wallet.pubkey()
     size = token2022.MINT_BYTES + token2022.METADATA_BYTES_MAX
     instructions = token2022.create_mint(
         payer=keys.payer.pubkey(),

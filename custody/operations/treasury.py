@@ -37,7 +37,7 @@ def prefund_custodian(*, custodian: AlpacaCustodian, micros: int, key: str, now:
     usd = Asset.objects.get(kind=AssetKind.FIAT)
     lines = (
         Line(_house(usd.pk, Purpose.CUSTODIAN_CASH), -micros),
-        Line(_house(usd.pk, Purpose.TREASURY), micros),
+        Line(_house(usd.pk, Purpose.PREFUNDING), micros),
     )
     ledger.post([Entry("custodian prefunded", f"prefund:{key}", key, lines)], now)
 

@@ -24,8 +24,22 @@ def test_keys_are_private_stable_and_apart(tmp_path: Path) -> None:
         *(str(again.deposit_wallet(number).pubkey()) for number in range(50)),
         *(str(again.mint(code).pubkey()) for code in ("AAPLx", "SPYx")),
     }
-    assert len(addresses) == 4 + 50 + 2
+    assert len(addresses) == 5 + 50 + 2
     assert made.seed.hex() not in repr(made)
+
+
+def test_a_file_from_before_there_was_an_issuance_wallet_derives_it(tmp_path: Path) -> None:
+    path = tmp_path / "chain.json"
+    chain_keys.create(path)
+    seeds = json.loads(path.read_text())
+    del seeds["issuance_wallet"]
+    path.write_text(json.dumps(seeds))
+
+    first, again = chain_keys.load(path), chain_keys.load(path)
+
+    wallet = first.issuance_wallet.pubkey()
+    assert wallet == again.issuance_wallet.pubkey()
+    assert wallet not in {getattr(first, role).pubkey() for role in chain_keys.ROLES[:-1]}
 
 
 def test_keys_are_never_written_over(tmp_path: Path) -> None:

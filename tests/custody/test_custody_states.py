@@ -12,6 +12,8 @@ TABLES: dict[str, Mapping[StrEnum, frozenset[StrEnum]]] = {
     "deposit": states.DEPOSIT_MOVES,  # type: ignore[dict-item]
     "chain transaction": states.CHAIN_TRANSACTION_MOVES,  # type: ignore[dict-item]
     "custodian order": states.CUSTODIAN_ORDER_MOVES,  # type: ignore[dict-item]
+    "block order": states.BLOCK_ORDER_MOVES,  # type: ignore[dict-item]
+    "settlement leg": states.SETTLEMENT_LEG_MOVES,  # type: ignore[dict-item]
     "mint": states.MINT_MOVES,  # type: ignore[dict-item]
     "redemption": states.REDEMPTION_MOVES,  # type: ignore[dict-item]
 }
@@ -45,6 +47,8 @@ def test_models_know_the_same_states() -> None:
         (models.Deposit.State, states.DepositState),
         (models.ChainTransaction.State, states.ChainTransactionState),
         (models.CustodianOrder.State, states.CustodianOrderState),
+        (models.BlockOrder.State, states.BlockOrderState),
+        (models.SettlementLeg.State, states.SettlementLegState),
         (models.MintRequest.State, states.MintState),
         (models.Redemption.State, states.RedemptionState),
     ]

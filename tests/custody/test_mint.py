@@ -25,7 +25,7 @@ def test_a_mint_buys_settles_asks_a_second_officer_and_mints(house: House) -> No
 
     house.clock.to_next_session()
     house.sweep_until(lambda: house.state_of(mint.id) == "shares_bought")
-    assert house.books["shares_unsettled AAPL"] == "100"
+    assert house.books["shares_allocated AAPL"] == "100"
     house.sweep()
     assert house.state_of(mint.id) == "shares_bought"  # T+1
 
@@ -156,7 +156,7 @@ def test_a_lost_answer_orders_shares_once(house: House) -> None:
     house.sweep_until(lambda: house.state_of(mint.id) == "shares_bought")
 
     assert house.custodian.shares(now=house.now)["AAPL"].unsettled_units == 100 * SHARE
-    assert house.books["shares_unsettled AAPL"] == "100"
+    assert house.books["shares_allocated AAPL"] == "100"
 
 
 def test_a_dropped_mint_is_sent_again_and_lands_once(house: House) -> None:
@@ -337,7 +337,7 @@ def test_a_purchase_that_ended_in_part_fails_the_mint_and_frees_what_was_bought(
     mint = house.start_mint(10)
     house.clock.to_next_session()
     house.sweep_until(lambda: house.state_of(mint.id) == "failed")
-    assert house.books["shares_unsettled AAPL"] == "4"
+    assert house.books["shares_allocated AAPL"] == "4"
 
     house.clock.to_next_session()
     house.sweep_until(lambda: house.books["shares_free AAPL"] == "4")
@@ -347,6 +347,6 @@ def test_a_purchase_that_ended_in_part_fails_the_mint_and_frees_what_was_bought(
     assert "filled in part" in MintRequest.objects.get(id=mint.id).failure
     assert house.books["custodian_settled AAPL"] == "-4"
     assert house.custodian.shares(now=house.now)["AAPL"].settled_units == 4 * SHARE
-    assert house.books.row("treasury USD").posted_units == house.custodian.cash_micros()
+    assert house.books.row("prefunding USD").posted_units == house.custodian.cash_micros()
     second = house.start_mint(4, use_free_shares=True)
     assert house.state_of(second.id) == "shares_settled"

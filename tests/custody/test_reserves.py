@@ -15,7 +15,7 @@ from custody.gateways.chain import SolanaChain
 from custody.gateways.custodian import AlpacaCustodian
 from custody.models import Asset, ChainTransaction, Redemption, ReserveAttestation
 from custody.operations.chain import Intent, sign_once
-from custody.operations.tokens import inventory_account
+from custody.operations.tokens import issuance_account
 from tests.custody.conftest import BROKER
 from tests.custody_stories import SHARE, TOKEN, House
 
@@ -120,7 +120,7 @@ def test_tokens_that_nobody_booked_are_a_break(house: House) -> None:
     asset = Asset.objects.get(code="AAPLx")
     extra = token2022.mint_to(
         Pubkey.from_string(asset.mint_address),
-        inventory_account(asset, house.keys),
+        issuance_account(asset, house.keys),
         house.keys.mint_authority.pubkey(),
         1,
         8,
@@ -192,7 +192,7 @@ def test_cash_that_is_booked_and_not_there_is_a_break(house: House) -> None:
     assert queries.list_cash_breaks(**parties) == []
 
     house.books.book("booked only", {"chain USDC": "-1", "treasury USDC": "+1"})
-    house.books.book("booked only", {"custodian_cash USD": "-1", "treasury USD": "+1"})
+    house.books.book("booked only", {"custodian_cash USD": "-1", "prefunding USD": "+1"})
 
     breaks = queries.list_cash_breaks(**parties)
     assert [text.split(":")[0] for text in breaks] == ["USDC", "USD"]

@@ -3,8 +3,8 @@
 import pytest
 
 from custody.gateways.custodian import AlpacaCustodian
-from custody.models import CustodianOrder
-from custody.operations.shares import sweep_orders
+from custody.models import BlockOrder, CustodianOrder
+from custody.operations.settlement_blocks import sweep_orders
 from custody.operations.sweeping import ROWS_READ_AT_ONCE, in_order, sweep_rows
 from kernel.gateways import GatewaySilent, GatewayUnavailable
 from tests.custody_stories import SHARE, House
@@ -14,7 +14,7 @@ from tests.ledger_stories import NOON, Books
 def add_orders(books: Books, count: int) -> list[CustodianOrder]:
     asset = books.assets["AAPL"]
     return CustodianOrder.objects.bulk_create(
-        CustodianOrder(asset=asset, side="buy", units=SHARE, requested_at=NOON)
+        CustodianOrder(asset=asset, side="buy", units=SHARE, requested_at=NOON, goes_alone=True)
         for _ in range(count)
     )
 
@@ -47,7 +47,7 @@ def test_a_silent_party_is_not_asked_for_every_row(db: None) -> None:
     ):
         sweep_orders(custodian=custodian, now=NOON)
 
-    asked = CustodianOrder.objects.exclude(problem="")
+    asked = BlockOrder.objects.exclude(problem="")
     assert asked.count() == 3
     assert not CustodianOrder.objects.exclude(state="new").exists()
 
@@ -70,7 +70,8 @@ def test_keys_that_the_custodian_does_not_take_reject_no_order(house: House) -> 
 
     order.refresh_from_db()
     assert order.state == "new"
-    assert "401" in order.problem
+    assert order.block is not None
+    assert "401" in order.block.problem
 
 
 def test_rows_about_which_a_party_talks_nonsense_hide_nothing(db: None) -> None:
