@@ -8,11 +8,19 @@ class CustodyConfig(AppConfig):
 
     def ready(self) -> None:
         from custody.sealing_history import prepare_history_tables
-        from custody.verification import register, register_holds
+        from custody.verification import (
+            register,
+            register_holds,
+            register_references,
+            register_subjects,
+        )
         from custody.verification.custody_holds import MINTS
+        from custody.verification.custody_references import REFERENCES, SUBJECTS
         from custody.verification.transfer_checks import escrow_is_of_redemptions
 
         # After all apps' migrations, since any app may have added a history table.
         post_migrate.connect(prepare_history_tables, sender=self)
         register_holds(MINTS)
         register(escrow_is_of_redemptions)
+        register_references(*REFERENCES)
+        register_subjects(**SUBJECTS)

@@ -21,12 +21,12 @@ SEALED_BALANCES = """
                        width_bucket(entry.xid::text::bigint, (SELECT ends FROM bounds)) AS at,
                        sum(units) AS units
                   FROM custody_posting JOIN custody_journalentry AS entry ON entry.id = entry_id
-                 WHERE entry.xid < (SELECT sealed_to FROM bounds)
+                 WHERE entry.xid < (SELECT sealed_to FROM bounds) {of_account}
                  GROUP BY 1, 2 HAVING sum(units) <> 0) AS posting
     ), stated AS (
         SELECT account_id, seal_n, posted_units - lag(posted_units, 1, 0::bigint) OVER (
                    PARTITION BY account_id ORDER BY seal_n) AS units
-          FROM custody_sealedbalance WHERE seal_n <= (SELECT last FROM bounds)
+          FROM custody_sealedbalance WHERE seal_n <= (SELECT last FROM bounds) {of_account}
     )
     SELECT COALESCE(moved.account_id, stated.account_id), COALESCE(moved.seal_n, stated.seal_n),
            COALESCE(moved.units, 0), COALESCE(stated.units, 0)
@@ -36,6 +36,8 @@ SEALED_BALANCES = """
      WHERE moved.units IS DISTINCT FROM stated.units
      ORDER BY 2, 1
 """
+OF_ALL = SEALED_BALANCES.format(of_account="")
+OF_ACCOUNT = SEALED_BALANCES.format(of_account="AND account_id = %(account_id)s")
 BALANCES_BEYOND_SEALS = """
     SELECT account_id, seal_n FROM custody_sealedbalance
      WHERE seal_n > COALESCE((SELECT max(n) FROM custody_seal WHERE chain = 'ledger'), 0)
@@ -52,7 +54,7 @@ DATED_INTO_CLOSED = """
 
 def sealed_balances_are_their_postings(_: Cursor, scope: Scope = NOW) -> Iterator[Difference]:
     """At each seal each balance moved by what its postings say; so every past balance holds."""
-    for account_id, seal_n, moved, stated in stream(SEALED_BALANCES, {"xid_to": str(scope.xid_to)}):
+    for account_id, seal_n, moved, stated in stream(OF_ALL, {"xid_to": str(scope.xid_to)}):
         where = f"ledger account {account_id} at ledger seal {seal_n}"
         seal = Seal.objects.filter(chain=SealChain.LEDGER, n=seal_n).first()
         since = since_seal(seal) if seal else ""
@@ -61,6 +63,15 @@ def sealed_balances_are_their_postings(_: Cursor, scope: Scope = NOW) -> Iterato
         for account_id, seal_n in stream(BALANCES_BEYOND_SEALS):
             where = f"ledger account {account_id} at ledger seal {seal_n}"
             yield Difference("sealed balances", where, "a seal of that number", "none")
+
+
+def since_parting(account_id: int) -> str:
+    """The first seal at which this account's postings and its sealed balance part; "": none."""
+    params = {"xid_to": str(NOW.xid_to), "account_id": account_id}
+    for _, seal_n, _, _ in stream(f"{OF_ACCOUNT} LIMIT 1", params):
+        seal = Seal.objects.filter(chain=SealChain.LEDGER, n=seal_n).first()
+        return since_seal(seal) if seal else ""
+    return ""
 
 
 def closed_periods_are_left_alone(_: Cursor) -> Iterator[Difference]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
+from django.db import connection
+
 from custody.as_of import NOW, Scope
 from custody.ledger_core import Cursor
 from custody.ledger_purposes import CONTRA_PURPOSES, SIGNED_PURPOSES
+from custody.verification.balance_checks import since_parting
 from custody.verification.registry import Difference, list_hold_sources
-from custody.verification.since import since_entry
+from custody.verification.since import since_entry, since_row
 from custody.verification.streaming import stream
 
 # The database recomputes and compares, and hands out what differs only. The text is
@@ -48,7 +51,8 @@ UNBALANCED_NAMED = f"""
      WHERE entry.xid < %(xid_to)s::text::xid8
 """  # noqa: S608 (a constant)
 BALANCES = """
-    SELECT COALESCE(account.id, booked.account_id), account.posted_units, booked.units
+    SELECT COALESCE(account.id, booked.account_id), account.posted_units, booked.units,
+           account.xmin::text::bigint
       FROM custody_ledgeraccount AS account
       FULL JOIN (SELECT account_id, sum(units) AS units
                    FROM custody_posting GROUP BY account_id) AS booked
@@ -56,7 +60,8 @@ BALANCES = """
      WHERE account.id IS NULL OR account.posted_units <> COALESCE(booked.units, 0)
 """
 HOLDS = """
-    SELECT COALESCE(account.id, promised.account_id), account.held_units, promised.units
+    SELECT COALESCE(account.id, promised.account_id), account.held_units, promised.units,
+           account.xmin::text::bigint
       FROM custody_ledgeraccount AS account
       FULL JOIN (SELECT account_id, sum(units) AS units
                    FROM ({sources}) AS promise (account_id, units)
@@ -127,24 +132,41 @@ def entries_are_balanced(_: Cursor, scope: Scope = NOW) -> Iterator[Difference]:
         yield Difference("balanced entries", where, "0", str(units), since_entry(xid))
 
 
-def balances_are_their_postings(cursor: Cursor) -> Iterator[Difference]:
-    cursor.execute(BALANCES)
-    for account_id, posted, booked in cursor.fetchall():
-        yield Difference(
-            "posted units", f"ledger account {account_id}", str(booked or 0), str(posted)
-        )
+def balances_are_their_postings(_: Cursor) -> Iterator[Difference]:
+    """Postings that were changed part from the sealed balances at a seal; a balance that
+    was changed says by itself only who wrote it last."""
+    for account_id, posted, booked, xmin in stream(BALANCES):
+        where = f"ledger account {account_id}"
+        since = since_parting(account_id) or (since_row(xmin) if xmin is not None else "")
+        yield Difference("posted units", where, str(booked or 0), str(posted), since)
 
 
-def holds_are_promised(cursor: Cursor) -> Iterator[Difference]:
+def holds_are_promised(_: Cursor) -> Iterator[Difference]:
     """What an account holds is what open orders and requests hold of it, together."""
     sources = [source.query for source in list_hold_sources()]
     # Queries are the apps' own constants.
     union = " UNION ALL ".join(sources or ["SELECT 0::bigint, 0::bigint WHERE false"])
-    cursor.execute(HOLDS.format(sources=union))
-    for account_id, held, promised in cursor.fetchall():
-        yield Difference(
-            "held units", f"ledger account {account_id}", str(promised or 0), str(held)
+    for account_id, held, promised, xmin in stream(HOLDS.format(sources=union)):
+        where = f"ledger account {account_id}"
+        since = since_row(xmin) if xmin is not None else ""
+        oldest = _oldest_promise(account_id)
+        since = "; ".join(filter(None, [since, oldest]))
+        yield Difference("held units", where, str(promised or 0), str(held), since)
+
+
+def _oldest_promise(account_id: int) -> str:
+    """In words since when units of this account are held; "" when they are for nothing."""
+    dated = [source.dated for source in list_hold_sources() if source.dated]
+    if not dated:
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT min(at) FROM ({' UNION ALL '.join(dated)}) AS promise (account_id, at)"  # noqa: S608 (as above)
+            " WHERE account_id = %s",
+            [account_id],
         )
+        (at,) = cursor.fetchone()
+    return f"the oldest open promise is of {at.isoformat()}" if at else ""
 
 
 def balances_have_their_sign(cursor: Cursor) -> Iterator[Difference]:

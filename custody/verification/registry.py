@@ -31,10 +31,14 @@ Check = Callable[[Cursor], Iterable[Difference]]
 
 @dataclass(frozen=True)
 class HoldSource:
-    """Who promised units: `query` selects (account_id, held units), one row a promise."""
+    """Who promised units: `query` selects (account_id, held units), one row a promise.
+
+    `dated` selects (account_id, since when), so that a difference can say how old it may be.
+    """
 
     name: str
     query: str
+    dated: str = ""
 
 
 _checks: dict[str, Check] = {}

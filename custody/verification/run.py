@@ -23,6 +23,10 @@ from custody.verification.ledger_checks import (
     PRESENT_CHECKS,
     rules_are_in_force,
 )
+from custody.verification.references import (
+    entries_are_about_what_exists,
+    references_name_what_exists,
+)
 from custody.verification.registry import Check, Difference, list_checks
 from custody.verification.seal_checks import read_heads, seals_hold
 from custody.verification.snapshots import snapshot
@@ -65,6 +69,7 @@ def verify_ledger(scope: Scope = NOW) -> Report:
         checks += [rules_are_in_force, closed_periods_are_left_alone]
         if scope.seal is None:
             checks += [*PRESENT_CHECKS, transit_is_on_the_way, *list_checks()]
+            checks += [references_name_what_exists, entries_are_about_what_exists]
         seals = partial(seals_hold, SealChain.LEDGER, heads, scope)
         report.differences += run_checks(checks, meanwhile=seals)
     return report

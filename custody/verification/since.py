@@ -1,5 +1,7 @@
 """Since when something differs: the first seal that covers it."""
 
+from django.db import connection
+
 from custody.as_of import first_seal_covering
 from custody.models.seals import Seal
 
@@ -12,3 +14,21 @@ def since_entry(xid: int) -> str:
 
 def since_seal(seal: Seal) -> str:
     return f"{seal}, {seal.sealed_at.isoformat()}"
+
+
+def since_row(xmin: int) -> str:
+    """For a row that is not sealed itself: the seal over its last writer, at the latest then.
+
+    :param xmin: the row's system column, the low half of that transaction's id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        next_xid = int(cursor.fetchone()[0])
+    xid = (next_xid & ~0xFFFFFFFF) | xmin
+    if xid > next_xid + 2**31:  # written before the counter's low half began anew
+        xid -= 2**32
+    seal = first_seal_covering(xid)
+    return f"at the latest {since_seal(seal)}" if seal else UNKNOWN
+
+
+UNKNOWN = "unknown: the row is not sealed, and was last written after the last seal"

@@ -7,6 +7,7 @@ import pytest
 from custody import ledger, verification
 from custody.ledger_core import Cursor
 from custody.verification import Difference, HoldSource, lanes, registry, run
+from custody.verification.since import UNKNOWN
 from tests.ledger_stories import Books
 
 
@@ -27,7 +28,7 @@ def test_units_held_for_nothing_are_a_difference(books: Books) -> None:
     ledger.hold(account_id=account_id, units=7)
 
     assert differences() == [
-        f"held units: ledger account {account_id}: expected 0, found 7",
+        f"held units: ledger account {account_id}: expected 0, found 7 (since {UNKNOWN})",
     ]
 
 
@@ -38,7 +39,9 @@ def test_the_promises_of_all_apps_together_are_what_is_held(books: Books) -> Non
     for name, units in (("orders", 4), ("requests", 2)):
         verification.register_holds(HoldSource(name, f"SELECT {account_id}::bigint, {units}"))
 
-    assert differences() == [f"held units: ledger account {account_id}: expected 6, found 7"]
+    assert differences() == [
+        f"held units: ledger account {account_id}: expected 6, found 7 (since {UNKNOWN})"
+    ]
     verification.register_holds(HoldSource("loans", f"SELECT {account_id}::bigint, 1"))
     assert differences() == []
 

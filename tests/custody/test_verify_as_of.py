@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
+from typing import LiteralString, cast
 
 import psycopg
 import pytest
@@ -14,8 +15,9 @@ from custody.as_of import NoSuchSeal, Scope, get_seal, parse_as_of
 from custody.ledger_core import Cursor
 from custody.models import Seal
 from custody.models.seals import SealChain
-from custody.verification import Difference, register, registry, run
+from custody.verification import Difference, HoldSource, register, register_holds, registry, run
 from custody.verification.seal_roots import recomputed_roots
+from custody.verification.since import UNKNOWN
 from tests.ledger_stories import NOON, Books
 from tests.sealing_stories import as_superuser, seal_all
 
@@ -48,6 +50,53 @@ def test_a_difference_says_which_seal_covered_it_first(
     (unsealed,) = [line for line in lines if f"content hash: entry {late} " in line]
     assert sealed.endswith("(since ledger seal 2, 2026-03-04T12:01:00+00:00)")
     assert unsealed.endswith("(since after the last seal)")
+
+
+def test_a_wrong_balance_says_at_which_seal_it_parted(books: Books, sealer: sealing.Sealer) -> None:
+    books.book("deposit", DEPOSIT)
+    seal_all(sealer)
+    entry_id = books.book("deposit", DEPOSIT)
+    seal_all(sealer, 60)
+    books.book("deposit", DEPOSIT)
+    seal_all(sealer, 120)
+
+    as_superuser(TAMPER, entry=entry_id)
+
+    account_id = books.account_id("alice main USDC")
+    line = f"posted units: ledger account {account_id}: expected 400000000, found 300000000"
+    assert f"{line} (since ledger seal 2, 2026-03-04T12:01:00+00:00)" in found()
+
+
+@pytest.mark.parametrize("column", ["posted_units", "held_units"])
+def test_a_balance_that_was_itself_changed_says_who_wrote_it_last(
+    books: Books, sealer: sealing.Sealer, column: str
+) -> None:
+    books.book("deposit", DEPOSIT)
+    seal_all(sealer)
+    account_id = books.account_id("alice main USDC")
+    change = f"UPDATE custody_ledgeraccount SET {column} = {column} + 1 WHERE id = {account_id}"
+
+    as_superuser(cast(LiteralString, change))
+    unsealed = found()
+    books.book("deposit", {"chain USDC": "-1", "bob main USDC": "+1"})
+    seal_all(sealer, 60)
+
+    assert f"(since {UNKNOWN})" in unsealed
+    assert "(since at the latest ledger seal 2, 2026-03-04T12:01:00+00:00)" in found()
+
+
+def test_a_wrong_hold_says_how_old_the_promises_are(
+    books: Books, sealer: sealing.Sealer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "_hold_sources", {})
+    books.book("deposit", DEPOSIT)
+    account_id = books.account_id("alice main USDC")
+    dated = f"SELECT {account_id}::bigint, timestamptz '2026-03-04 12:30+00'"
+    query = f"SELECT {account_id}::bigint, 5"
+    register_holds(HoldSource("orders", query, dated=dated))
+    seal_all(sealer)
+
+    assert "the oldest open promise is of 2026-03-04T12:30:00+00:00" in found()
 
 
 def test_as_of_an_earlier_seal_later_damage_is_not_there(

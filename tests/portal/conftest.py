@@ -71,7 +71,7 @@ class House:
             settled = ledger.get_account_id(None, share.pk, Purpose.CUSTODIAN_SETTLED)
             backing = ledger.get_account_id(None, share.pk, Purpose.SHARES_BACKING)
             lines += [Line(settled, -10 * units), Line(backing, 10 * units)]
-        ledger.post([Entry("deposit", key, key, lines)], NOON)
+        ledger.post([Entry("given", key, "", lines)], NOON)
 
 
 def client_of(who: Investor | User) -> Client:

@@ -70,7 +70,7 @@ class Venue:
             custodian = ledger.get_account_id(None, self.share.pk, Purpose.CUSTODIAN_SETTLED)
             backing = ledger.get_account_id(None, self.share.pk, Purpose.SHARES_BACKING)
             lines += [Line(custodian, -10 * units), Line(backing, 10 * units)]
-        ledger.post([Entry("deposit", key, key, lines)], clock.now())
+        ledger.post([Entry("given", key, "", lines)], clock.now())
         pool_transfers.request_in(
             investor_id=investor_id,
             asset_id=asset.pk,
