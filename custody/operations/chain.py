@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
+from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 
 from custody.gateways.chain import (
@@ -34,6 +35,7 @@ from kernel.refusals import Refusal
 
 logger = logging.getLogger(__name__)
 
+MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")  # says, does nothing
 # What a block takes: the network's packet less its headers.
 TRANSACTION_BYTES_MAX = 1_232
 OPEN = [
@@ -74,9 +76,10 @@ def sign_once(*, intent: Intent, chain: SolanaChain, now: datetime) -> ChainTran
         return live
     _check_waited(intent.key, now)
     recent = chain.latest_blockhash()
-    message = MessageV0.try_compile(
-        intent.signers[0].pubkey(), list(intent.instructions), [], recent.blockhash
-    )
+    # Two of the same content and blockhash would be one transaction to the chain, signature
+    # and all: each says whose it is.
+    instructions = [*intent.instructions, Instruction(MEMO, intent.key.encode(), [])]
+    message = MessageV0.try_compile(intent.signers[0].pubkey(), instructions, [], recent.blockhash)
     signed = VersionedTransaction(message, list(intent.signers))
     assert len(bytes(signed)) <= TRANSACTION_BYTES_MAX, f"{intent.key} is too long for a block"
     kept = _keep(intent, signed, recent.last_valid_block_height, now)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
@@ -48,6 +49,16 @@ def test_one_of_many_workers_signs(cloned_database: str, chain: SolanaChain) -> 
         signatures = set(workers.map(sign, range(WORKERS)))
 
     assert signatures == {ChainTransaction.objects.get().signature}
+
+
+def test_two_burns_of_the_same_size_are_two_transactions(db: None, chain: SolanaChain) -> None:
+    """Also within one blockhash, for which the chain takes the same bytes once."""
+    first = intent("burn:alice")
+    second = replace(first, key="burn:bob")
+
+    rows = [sign_once(intent=each, chain=chain, now=NOON) for each in (first, second)]
+
+    assert rows[0].signature != rows[1].signature
 
 
 def test_a_signed_transaction_never_changes(db: None, chain: SolanaChain) -> None:

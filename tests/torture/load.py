@@ -11,7 +11,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from functools import partial
 
 import httpx
@@ -25,12 +25,14 @@ SECONDS_BETWEEN_ORDERS = 0.1
 IN_FLIGHT_MAX = 60  # of one trader
 RETRY_SECONDS = 0.1
 STOP_SECONDS_MAX = 180
+# A refusal that is the fault's doing: nobody was there in time, nothing was executed.
+NOT_EXECUTED = ("deadline_passed", "overloaded")
 STOCK_SECONDS_MAX = 60
 # More than all orders and redemptions of a long run cost.
 OPENING_USDC = "50000"
 STOCK_USDC, STOCK_PARTS = "400", 4  # of each listing, to sell and to redeem from
-BUY_USDC = "1.50"
-SOLD_TOKENS = Decimal("0.004")
+TRADED_USDC = Decimal("1.50")  # the venue takes no order below one
+SOLD_PLACES = Decimal("0.0001")
 RESTING_TOKENS = "0.05"
 CANCELED_SHARE = 0.9
 DEPOSIT_USDC = "25"
@@ -80,13 +82,16 @@ class Load:
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self._resting_prices: dict[str, str] = {}
+        self._sold_quantities: dict[str, str] = {}
         self._deposit_address = ""
 
     async def start(self) -> None:
         """Look up what is needed, pay money in, buy a stock of tokens, and begin."""
         for listing in LISTINGS:
-            far_below = await self._best_bid(listing) * 9 / 10
-            self._resting_prices[listing] = f"{far_below:.2f}"
+            bid = await self._best_bid(listing)
+            self._resting_prices[listing] = f"{bid * 9 / 10:.2f}"
+            sold = (TRADED_USDC / bid).quantize(SOLD_PLACES, ROUND_UP)
+            self._sold_quantities[listing] = str(sold)
         address = await self._partner.get("/api/v1/deposit-address/?asset=USDC", signed=True)
         self._deposit_address = address["address"]
         await self._deposit(OPENING_USDC)
@@ -162,8 +167,9 @@ class Load:
             listing = chance.choice(LISTINGS)
             wanted = chance.choice(
                 [
-                    {"side": "buy", "order_type": "market", "cash": BUY_USDC},
-                    {"side": "sell", "order_type": "market", "quantity": str(SOLD_TOKENS)},
+                    {"side": "buy", "order_type": "market", "cash": str(TRADED_USDC)},
+                    {"side": "sell", "order_type": "market"}
+                    | {"quantity": self._sold_quantities[listing]},
                     {"side": "buy", "order_type": "limit", "quantity": RESTING_TOKENS}
                     | {"price": self._resting_prices[listing]},
                 ]
@@ -175,18 +181,22 @@ class Load:
         sent_at = time.monotonic()
         try:
             answer = await socket.ask(order)
-        except Refused as refusal:
-            self.promises.refused[refusal.code] += 1
-            return
         except (Disconnected, TimeoutError):
-            self.promises.unanswered += 1
-            waiting.append(order)
+            return self._ask_again(order, waiting)
+        except Refused as refusal:
+            if refusal.code in NOT_EXECUTED:
+                return self._ask_again(order, waiting)
+            self.promises.refused[refusal.code] += 1
             return
         placed = answer["order"]
         self.promises.note_order(placed, sent_at)
         is_dropped = random.Random(order["client_order_id"]).random() < CANCELED_SHARE
         if placed["status"] == "open" and is_dropped:
             await self._cancel(socket, placed["id"])
+
+    def _ask_again(self, order: Message, waiting: deque[Message]) -> None:
+        self.promises.unanswered += 1
+        waiting.append(order)
 
     async def _cancel(self, socket: Socket, order_id: str) -> None:
         """Once: it may lose its answer, since whether it happened breaks no promise."""
