@@ -11,6 +11,7 @@ The engine finds new rows in its inbox and books `engine_entry` in its batch. Th
 investor sees one balance: queries add what is in transit to what is posted.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -93,6 +94,17 @@ def request_out(
         key=key,
         now=now,
     )
+
+
+def lock_way_in(*, investor_id: int, asset_id: int, pool: int, besides: Sequence[int]) -> None:
+    """Lock the balances of a `request_in` and others in one order, for one transaction.
+
+    Call it first in an operation that posts to `besides` and then sends units in: its
+    two calls would else lock in two orders, and deadlock with a sweep (docs/locking.md).
+    """
+    main = ledger.get_account_id(investor_id, asset_id, Purpose.MAIN)
+    transit = ledger.get_account_id(None, asset_id, Purpose.TRANSIT, pool)
+    ledger.lock_posted([main, transit, *besides])
 
 
 def engine_entry(

@@ -276,10 +276,15 @@ def credit(row: Deposit, slot: int, now: datetime) -> bool:
     key = f"deposit:{row.signature}:{row.instruction_index}:{row.inner_index}"
     owner = address.investor_id
     purpose = Purpose.TREASURY if owner is None else Purpose.MAIN
+    chain = ledger.get_account_id(None, address.asset_id, Purpose.CHAIN)
     lines = (
-        Line(ledger.get_account_id(None, address.asset_id, Purpose.CHAIN), -row.units),
+        Line(chain, -row.units),
         Line(ledger.get_account_id(owner, address.asset_id, purpose), row.units),
     )
+    if owner is not None:
+        pool_transfers.lock_way_in(
+            investor_id=owner, asset_id=address.asset_id, pool=TRADING_POOL, besides=[chain]
+        )
     (entry_id,) = ledger.post([Entry("deposit", key, row.signature, lines)], now)
     transfer = None
     if owner is not None:

@@ -6,6 +6,7 @@ what was not sold, and the rest is burned and paid. See docs/redemption.md for
 the clock and the postings.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 
@@ -188,6 +189,7 @@ def _release(row: Redemption, units: int, kind: str, now: datetime) -> None:
         Line(_owned(row, Purpose.MAIN), units),
     )
     key = f"{kind.replace(' ', '_')}:{row.id}"
+    _lock_way_in(row, row.asset_id, [line.account_id for line in lines])
     ledger.post([Entry(kind, key, str(row.id), lines)], now)
 
 
@@ -298,6 +300,7 @@ def _pay(row: Redemption, now: datetime) -> bool:
         tuple(line for line in lines if line.units),
     )
     if entry.lines:
+        _lock_way_in(row, usdc.pk, [line.account_id for line in entry.lines])
         ledger.post([entry], now)
     paid = row.paid_units
     transfer = _into_trading(row, usdc.pk, paid, "back", now) if paid else None
@@ -307,13 +310,24 @@ def _pay(row: Redemption, now: datetime) -> bool:
     return moved
 
 
+def _lock_way_in(row: Redemption, asset_id: int, besides: Sequence[int]) -> None:
+    """Before a posting that `_into_trading` follows in the same transaction."""
+    pool_transfers.lock_way_in(
+        investor_id=row.investor_id, asset_id=asset_id, pool=_pool(row), besides=besides
+    )
+
+
+def _pool(row: Redemption) -> int:
+    return row.transfer_out.pool if row.transfer_out else TRADING_POOL
+
+
 def _into_trading(
     row: Redemption, asset_id: int, units: int, what: str, now: datetime
 ) -> PoolTransfer:
     return pool_transfers.request_in(
         investor_id=row.investor_id,
         asset_id=asset_id,
-        pool=row.transfer_out.pool if row.transfer_out else TRADING_POOL,
+        pool=_pool(row),
         units=units,
         purpose="redemption",
         key=f"redemption_{what}:{row.id}",

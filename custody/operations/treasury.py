@@ -91,6 +91,12 @@ def allocate_inventory(
     if cash:
         lines += [Line(paying, -cash), Line(_house(usdc.pk, Purpose.TREASURY), cash)]
     entry = Entry("inventory sold", f"inventory_sold:{key}", key, tuple(lines))
+    pool_transfers.lock_way_in(
+        investor_id=investor_id,
+        asset_id=token.pk,
+        pool=pool,
+        besides=[line.account_id for line in lines],
+    )
     (entry_id,) = ledger.post([entry], now)
     pool_transfers.request_in(
         investor_id=investor_id,
