@@ -12,6 +12,7 @@ The seed repeats the faults and what is asked for; the machine's timing it canno
 
 import argparse
 import asyncio
+import random
 import secrets
 import sys
 import tempfile
@@ -21,7 +22,8 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[2] / "platform"))
 
 from tests.house import House
-from tests.torture.runs import Options, Torture, say
+from tests.torture.plan import draw
+from tests.torture.runs import Torture, say
 
 RUNS = 210  # each moment with each victim about three times
 
@@ -33,8 +35,8 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="POINT[/VICTIM]", help="those alone")
     parser.add_argument("--keep", type=Path, help="folder for the house and its logs; it stays")
     given = parser.parse_args()
-    options = Options(given.seed, given.runs, given.only)
-    say(f"seed {options.seed}, {options.runs} runs; the house starts")
+    plan = draw(random.Random(given.seed), given.runs, given.only)
+    say(f"seed {given.seed}, {len(plan)} runs; the house starts")
     with tempfile.TemporaryDirectory(prefix="bourse-torture-") as scratch:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,8 +44,8 @@ def main() -> int:
         try:
             house.start()
             since = time.monotonic()
-            wrong = asyncio.run(Torture(house, options).run())
-            say(f"{options.runs} runs took {time.monotonic() - since:.0f} s")
+            wrong = asyncio.run(Torture(house, given.seed, plan).run())
+            say(f"{len(plan)} runs took {time.monotonic() - since:.0f} s")
         finally:
             house.stop()
     say(f"lost or not as it should be: {len(wrong) or 'nothing'}")

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
 from functools import partial
+from pathlib import Path
 
 import httpx
 
@@ -25,8 +26,8 @@ SECONDS_BETWEEN_ORDERS = 0.1
 IN_FLIGHT_MAX = 60  # of one trader
 RETRY_SECONDS = 0.1
 STOP_SECONDS_MAX = 180
-# A refusal that is the fault's doing: nobody was there in time, nothing was executed.
-NOT_EXECUTED = ("deadline_passed", "overloaded")
+# Nobody was there in time, or two requests with one key overtook each other: asked again.
+NOT_EXECUTED = ("deadline_passed", "overloaded", "invalid_nonce")
 STOCK_SECONDS_MAX = 60
 # More than all orders and redemptions of a long run cost.
 OPENING_USDC = "50000"
@@ -44,11 +45,12 @@ SECONDS_BETWEEN_TRANSFERS = 2.0
 
 @dataclass
 class Promises:
-    """What was acknowledged: orders and redemptions by id, deposits by signature."""
+    """What was acknowledged: orders, redemptions and mints by id, deposits by signature."""
 
     orders: dict[str, Message] = field(default_factory=dict)
     redemptions: dict[str, Message] = field(default_factory=dict)
-    deposits: dict[str, float] = field(default_factory=dict)  # when, on the monotonic clock
+    deposits: list[str] = field(default_factory=list)
+    mints: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     cancels: int = 0
     unanswered: int = 0
@@ -66,7 +68,8 @@ class Promises:
         why = ", ".join(f"{count} {code}" for code, count in self.refused.most_common())
         return (
             f"{len(self.orders)} orders ({share:.1%} accepted), {self.cancels} cancels, "
-            f"{len(self.deposits)} deposits, {len(self.redemptions)} redemptions acknowledged; "
+            f"{len(self.deposits)} deposits, {len(self.redemptions)} redemptions, "
+            f"{len(self.mints)} mints acknowledged; "
             f"{refused} refused ({why or 'none'}), "
             f"{self.unanswered} asked again because no answer came"
         )
@@ -80,12 +83,13 @@ class Load:
         self._web, self._chain, self._key, self._seed = web, chain, key, seed
         self._partner = Partner(web=web, key=key)
         self._stopping = False
+        self.mints: Path | None = None  # where the officers write what they have started
         self._tasks: list[asyncio.Task[None]] = []
         self._resting_prices: dict[str, str] = {}
         self._sold_quantities: dict[str, str] = {}
         self._deposit_address = ""
 
-    async def start(self) -> None:
+    async def start(self, *, redeems: bool) -> None:
         """Look up what is needed, pay money in, buy a stock of tokens, and begin."""
         for listing in LISTINGS:
             bid = await self._best_bid(listing)
@@ -98,7 +102,8 @@ class Load:
         await self._buy_stock()
         self._tasks = [asyncio.create_task(self._trade(number)) for number in range(TRADERS)]
         self._tasks.append(asyncio.create_task(self._pay_in()))
-        self._tasks.append(asyncio.create_task(self._pay_out()))
+        if redeems:
+            self._tasks.append(asyncio.create_task(self._pay_out()))
 
     async def stop(self) -> None:
         """Let everybody finish what they began: only then each answer is known."""
@@ -108,6 +113,8 @@ class Load:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._partner.close()
+        if self.mints is not None:
+            self.promises.mints = self.mints.read_text().split()
         self.promises.never_answered = len(unfinished)
         for task in self._tasks:
             if not task.cancelled():
@@ -234,7 +241,7 @@ class Load:
             body = {"address": self._deposit_address, "usdc": usdc}
             answer = await client.post(f"{self._chain}/faucet", json=body, timeout=30)
         answer.raise_for_status()
-        self.promises.deposits[answer.json()["signature"]] = time.monotonic()
+        self.promises.deposits.append(answer.json()["signature"])
 
     async def _redeem(self, identity: str) -> None:
         body = {"asset": "AAPLx", "quantity": REDEEMED_TOKENS, "idempotency_key": identity}
@@ -246,8 +253,10 @@ class Load:
             try:
                 return await ask()
             except Refused as refusal:
-                self.promises.refused[f"redemption {refusal.code}"] += 1
-                return
+                if refusal.code not in NOT_EXECUTED:
+                    self.promises.refused[f"redemption {refusal.code}"] += 1
+                    return
             except Disconnected:
-                self.promises.unanswered += 1
-                await asyncio.sleep(RETRY_SECONDS)
+                pass
+            self.promises.unanswered += 1
+            await asyncio.sleep(RETRY_SECONDS)

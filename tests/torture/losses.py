@@ -1,6 +1,7 @@
 """Compare what was promised with what the database says."""
 
 import time
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, LiteralString
 
@@ -30,6 +31,7 @@ def list_unfinished(database_url: str, promises: Promises) -> list[str]:
             *([f"{never} requests were repeated and never answered"] if never else []),
             *_missing(database, CREDITED, promises.deposits, "deposit {} was not credited"),
             *_missing(database, ENDED, promises.redemptions, "redemption {} does not end"),
+            *_missing(database, MINTED, promises.mints, "mint {} is not minted"),
         ]
 
 
@@ -40,6 +42,10 @@ CREDITED: LiteralString = """
 ENDED: LiteralString = """
     SELECT id::text FROM custody_redemption WHERE state IN ('paid', 'refused')
        AND id = ANY(%s::uuid[])
+"""
+
+MINTED: LiteralString = """
+    SELECT id::text FROM custody_mintrequest WHERE state = 'minted' AND id = ANY(%s::uuid[])
 """
 
 
@@ -78,13 +84,13 @@ def _lost_redemptions(database: Any, promises: Promises) -> list[str]:
 
 
 def _missing(
-    database: Any, query: LiteralString, promised: dict[str, Any], sentence: str
+    database: Any, query: LiteralString, promised: Iterable[str], sentence: str
 ) -> list[str]:
     """Those that the query does not find within END_SECONDS_MAX."""
     deadline = time.monotonic() + END_SECONDS_MAX
     while True:
         found = {row[0] for row in database.execute(query, [list(promised)])}
-        missing = promised.keys() - found
+        missing = set(promised) - found
         if not missing or time.monotonic() > deadline:
             return [sentence.format(each) for each in sorted(missing)]
         time.sleep(1)

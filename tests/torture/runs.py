@@ -4,6 +4,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +14,10 @@ import httpx
 from tests.customers import accept_disclosures, trading_key
 from tests.house import House
 from tests.torture import faults
+from tests.torture.companions import officers, standby
 from tests.torture.load import LISTINGS, Load
 from tests.torture.losses import list_losses, list_unfinished
-from tests.torture.plan import Run, draw
-from tests.torture.standby import Standby
+from tests.torture.plan import Run
 
 CUSTOMER = "ida@bourse.example"
 RECOVERY_SECONDS_MAX = 120
@@ -27,49 +28,54 @@ WHILE_RUNNING = ("verify_ledger", "verify_audit")
 AT_THE_END = (*WHILE_RUNNING, "verify_reserves")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What is asked for: so many runs, of those that `only` names the beginning of."""
-
-    seed: int
-    runs: int
-    only: str = ""
-
-
 @dataclass
 class Torture:
-    """Runs faults against a house that is up, and remembers what was wrong."""
+    """Runs faults against a house that is up, and remembers what was wrong.
+
+    A short one trades and pays in, but redeems and mints nothing.
+    """
 
     house: House
-    options: Options
+    seed: int
+    plan: list[Run]
+    is_short: bool = False
     wrong: list[str] = field(default_factory=list)
-    covered: Counter[str] = field(default_factory=Counter)
+    covered: Counter[Run] = field(default_factory=Counter)
     recoveries: list[float] = field(default_factory=list)
 
     async def run(self) -> list[str]:
         """All runs; a sentence for everything that was lost, or never came."""
-        load = await self._begin()
-        chance = random.Random(self.options.seed)
-        async with Standby(self.house):
+        async with AsyncExitStack() as companions:
+            await companions.enter_async_context(standby(self.house))
+            load = await self._begin()
+            if not self.is_short:
+                load.mints = await companions.enter_async_context(
+                    officers(self.house, str(self.seed))
+                )
             try:
-                for number, run in enumerate(draw(chance, self.options.runs, self.options.only), 1):
-                    await asyncio.sleep(chance.uniform(0, BETWEEN_RUNS_SECONDS_MAX))
-                    await self._play(number, run, load, chance)
-                    if number % RUNS_BETWEEN_CHECKS == 0:
-                        await self._check(load, WHILE_RUNNING)
+                await self._play_all(load)
             finally:
                 await load.stop()
             await self._end(load)
         return self.wrong
 
+    async def _play_all(self, load: Load) -> None:
+        chance = random.Random(self.seed)
+        for number, run in enumerate(self.plan, 1):
+            await asyncio.sleep(chance.uniform(0, BETWEEN_RUNS_SECONDS_MAX))
+            await self._play(number, run, load, chance)
+            if number % RUNS_BETWEEN_CHECKS == 0:
+                await self._check(load, WHILE_RUNNING)
+
     async def _begin(self) -> Load:
         """A session that is open, a customer with money, and her orders on their way."""
         run = self.house.run()
-        await _to_a_session(self.house)
+        if not self.is_short:
+            await _to_a_session(self.house)
         key = trading_key(self.house, CUSTOMER)
         await accept_disclosures(run["web"], key, LISTINGS)
-        load = Load(run["web"], run["env"]["SOLANA_RPC_URL"], key, self.options.seed)
-        await load.start()
+        load = Load(run["web"], run["env"]["SOLANA_RPC_URL"], key, self.seed)
+        await load.start(redeems=not self.is_short)
         return load
 
     async def _play(self, number: int, run: Run, load: Load, chance: random.Random) -> None:
@@ -88,10 +94,10 @@ class Torture:
         if not run.point:
             fault = faults.draw(chance)
             await faults.inject(fault, self.house)
-            self.covered["any moment"] += 1
+            self.covered[run] += 1
             return str(fault)
         reached = await faults.inject_at(run, self.house)
-        self.covered[f"{run.point}/{run.victim}"] += 1
+        self.covered[run] += 1
         return f"{run} (reached in {reached:.1f} s)"
 
     async def _recovery(self, load: Load, number: int) -> float:
@@ -106,7 +112,8 @@ class Torture:
 
     async def _end(self, load: Load) -> None:
         say(str(load.promises))
-        say(f"moments: {_in_words(self.covered)}")
+        for moment, done in _by_moment(self.covered).items():
+            say(f"  {moment}: {done}")
         say(f"answers again after: {_percentiles(self.recoveries)}")
         database = self._database
         self.wrong += await asyncio.to_thread(list_unfinished, database, load.promises)
@@ -116,8 +123,8 @@ class Torture:
         """Compare promises and recompute; what is found is a loss."""
         database = self._database
         losses = await asyncio.to_thread(list_losses, database, load.promises)
-        for command in verifiers:
-            done = await asyncio.to_thread(self.house.manage, command)
+        verified = [asyncio.to_thread(self.house.manage, command) for command in verifiers]
+        for command, done in zip(verifiers, await asyncio.gather(*verified), strict=True):
             if done.returncode != 0:
                 losses.append(f"{command}: {done.stdout}{done.stderr}")
         say(f"promises, {', '.join(verifiers)}: {'; '.join(losses) or 'all as it should be'}")
@@ -139,8 +146,13 @@ async def _to_a_session(house: House) -> None:
         (await client.post(f"{run['prices']}/sandbox/clock", json=step)).raise_for_status()
 
 
-def _in_words(covered: Counter[str]) -> str:
-    return ", ".join(f"{what} {count}" for what, count in sorted(covered.items()))
+def _by_moment(covered: Counter[Run]) -> dict[str, str]:
+    """What was done at each moment, and how often."""
+    found: dict[str, list[str]] = {}
+    for run, count in sorted(covered.items(), key=str):
+        what = run.victim if run.point else "killed or frozen"
+        found.setdefault(run.point or "any moment", []).append(f"{what} {count}")
+    return {moment: ", ".join(done) for moment, done in found.items()}
 
 
 def _percentiles(seconds: list[float]) -> str:
