@@ -101,6 +101,9 @@ class ReserveSerializer(Shape):
 
     asset = serializers.CharField()
     as_of = serializers.DateTimeField(allow_null=True)
+    ledger_seal = serializers.IntegerField(
+        allow_null=True, help_text="The number of the newest ledger seal when it was counted."
+    )
     verdict = serializers.CharField(allow_null=True)
     custodian_settled_shares = serializers.CharField(allow_null=True)
     custodian_unsettled_shares = serializers.CharField(allow_null=True)
@@ -292,6 +295,7 @@ def _reserve_json(row: ReserveRow) -> dict[str, Any]:
         numbers = dict.fromkeys(
             (
                 "as_of",
+                "ledger_seal",
                 "verdict",
                 "custodian_settled_shares",
                 "custodian_unsettled_shares",
@@ -304,6 +308,7 @@ def _reserve_json(row: ReserveRow) -> dict[str, Any]:
     return {
         "asset": row.asset.code,
         "as_of": found.as_of,
+        "ledger_seal": found.ledger_seal.n if found.ledger_seal else None,
         "verdict": found.verdict,
         "custodian_settled_shares": _text(found.custodian_settled_units, SHARE_DECIMALS),
         "custodian_unsettled_shares": _text(found.custodian_unsettled_units, SHARE_DECIMALS),

@@ -203,7 +203,9 @@ def list_reserve_rows() -> list[ReserveRow]:
     """Every token with its newest attestation, by code."""
     newest = {
         each.asset_id: each
-        for each in ReserveAttestation.objects.order_by("asset_id", "-as_of").distinct("asset_id")
+        for each in ReserveAttestation.objects.select_related("ledger_seal")
+        .order_by("asset_id", "-as_of")
+        .distinct("asset_id")
     }
     tokens = Asset.objects.filter(kind="token").select_related("instrument").order_by("code")
     return [ReserveRow(token, newest.get(token.pk)) for token in tokens]

@@ -23,6 +23,14 @@ class ReserveAttestation(models.Model):
         "custody.Asset", on_delete=models.PROTECT, related_name="attestations"
     )
     as_of = models.DateTimeField()
+    # The newest ledger seal when it was counted: null before the first.
+    ledger_seal = models.ForeignKey(
+        "custody.Seal",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="attestations",
+    )
     # Shares, 9 decimals, as the custodian reports them.
     custodian_settled_units = models.BigIntegerField(null=True, blank=True)
     custodian_unsettled_units = models.BigIntegerField(null=True, blank=True)
