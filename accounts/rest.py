@@ -16,9 +16,17 @@ from rest_framework.views import APIView
 
 from accounts.api_keys import Principal
 from accounts.queries import NotAnInvestor, get_investor_for
+from kernel.refusals import Refusal
 
 AMOUNT_CHARS_MAX = 40
 PAGE_DEFAULT, PAGE_MAX = 50, 200
+
+
+class MalformedCursor(Refusal):
+    """Send the `next_cursor` of the answer before, or none."""
+
+    code = "malformed_cursor"
+    http_status = 400
 
 
 class _HasScope(BasePermission):

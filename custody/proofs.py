@@ -40,10 +40,8 @@ def prove_entry(*, entry_id: int, investor_id: int | None = None) -> dict[str, A
     :raises NotSealedYet: it is younger than the last seal.
     :raises EntryContradictsSeal: it, or another row of its seal, was changed.
     """
-    entry = JournalEntry.objects.filter(id=entry_id).first()
+    entry = _get_entry(entry_id, investor_id)
     postings = Posting.objects.filter(entry_id=entry_id).select_related("account")
-    if entry is None or not (investor_id is None or _is_of(postings, investor_id)):
-        raise NotFound
     seal = first_seal_covering(entry.xid)
     if seal is None:
         raise NotSealedYet
@@ -58,6 +56,25 @@ def prove_entry(*, entry_id: int, investor_id: int | None = None) -> dict[str, A
         "audit_path": [digest.hex() for digest in path],
         "seal": _seal(seal),
     }
+
+
+def get_own_entry(*, entry_id: int, investor_id: int) -> JournalEntry:
+    """:raises NotFound: no such entry, or none of this investor's."""
+    return _get_entry(entry_id, investor_id)
+
+
+def list_own_postings(*, entry_id: int, investor_id: int) -> QuerySet[Posting]:
+    """The lines of an entry that touch this investor's accounts."""
+    own = Posting.objects.filter(entry_id=entry_id, account__owner_id=investor_id)
+    return own.select_related("account__asset").order_by("line_no")
+
+
+def _get_entry(entry_id: int, investor_id: int | None) -> JournalEntry:
+    entry = JournalEntry.objects.filter(id=entry_id).first()
+    postings = Posting.objects.filter(entry_id=entry_id)
+    if entry is None or not (investor_id is None or _is_of(postings, investor_id)):
+        raise NotFound
+    return entry
 
 
 def _path(seal: Seal, leaf: bytes) -> tuple[int, list[bytes]]:

@@ -76,18 +76,44 @@ def list_statement(
         balance = 0
         if after is not None:
             balance = sum(get_balance(account_id=each, seal=after) for each in account_ids)
-    params: dict[str, Any] = {
-        "accounts": list(account_ids),
-        "from": str(after.xid_to if after else 0),
-        "to": str(until.xid_to),
-        "without": list(without_kinds),
-    }
+    params = _params(account_ids, after, until, without_kinds)
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         cursor.execute(STATEMENT, params)
         while rows := cursor.fetchmany(LINES_FETCHED_AT_ONCE):
             for seal_n, entry_id, at, kind, reference, units in rows:
                 balance += int(units)
                 yield StatementLine(seal_n, entry_id, at, kind, reference, int(units), balance)
+
+
+def list_statement_part(
+    *,
+    account_ids: Sequence[int],
+    after: Seal | None,
+    until: Seal,
+    opening_units: int,
+    without_kinds: Sequence[str] = (),
+    start: int,
+    limit: int,
+) -> list[StatementLine]:
+    """`limit` of the lines that `list_statement` gives, after the first `start`."""
+    params = _params(account_ids, after, until, without_kinds)
+    with connection.cursor() as cursor:
+        cursor.execute(PART, params | {"start": start, "limit": limit})
+        return [
+            StatementLine(*fields, int(units), opening_units + int(moved))
+            for *fields, units, moved in cursor.fetchall()
+        ]
+
+
+def _params(
+    account_ids: Sequence[int], after: Seal | None, until: Seal, without_kinds: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "accounts": list(account_ids),
+        "from": str(after.xid_to if after else 0),
+        "to": str(until.xid_to),
+        "without": list(without_kinds),
+    }
 
 
 BALANCE = """
@@ -105,16 +131,29 @@ TRIAL_BALANCE = """
     HAVING sum(sealed.posted_units) <> 0
      ORDER BY asset.code, account.purpose
 """
-STATEMENT = """
+MOVED = """
+      FROM (SELECT entry.id, entry.xid, entry.created_at, entry.kind, entry.reference,
+                   sum(posting.units) AS units
+              FROM custody_posting AS posting
+              JOIN custody_journalentry AS entry ON entry.id = posting.entry_id
+             WHERE posting.account_id = ANY (%(accounts)s)
+               AND entry.xid >= %(from)s::text::xid8 AND entry.xid < %(to)s::text::xid8
+               AND entry.kind <> ALL (%(without)s::text[])
+             GROUP BY entry.id HAVING sum(posting.units) <> 0) AS moved
+"""
+SEAL_N = """
     SELECT (SELECT seal.n FROM custody_seal AS seal
-             WHERE seal.chain = 'ledger' AND seal.xid_to > entry.xid
+             WHERE seal.chain = 'ledger' AND seal.xid_to > moved.xid
              ORDER BY seal.xid_to LIMIT 1),
-           entry.id, entry.created_at, entry.kind, entry.reference, moved.units
-      FROM (SELECT entry_id, sum(units) AS units FROM custody_posting
-             WHERE account_id = ANY (%(accounts)s)
-             GROUP BY entry_id HAVING sum(units) <> 0) AS moved
-      JOIN custody_journalentry AS entry ON entry.id = moved.entry_id
-     WHERE entry.xid >= %(from)s::text::xid8 AND entry.xid < %(to)s::text::xid8
-       AND entry.kind <> ALL (%(without)s::text[])
-     ORDER BY entry.xid, entry.id
+"""
+STATEMENT = f"""
+    {SEAL_N} moved.id, moved.created_at, moved.kind, moved.reference, moved.units
+    {MOVED} ORDER BY moved.xid, moved.id
+"""
+PART = f"""
+    {SEAL_N} moved.id, moved.created_at, moved.kind, moved.reference, moved.units, moved.balance
+      FROM (SELECT moved.*, sum(moved.units) OVER in_order AS balance,
+                   row_number() OVER in_order AS number
+              {MOVED} WINDOW in_order AS (ORDER BY moved.xid, moved.id)) AS moved
+     WHERE moved.number > %(start)s ORDER BY moved.number LIMIT %(limit)s
 """

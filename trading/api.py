@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from accounts.rest import (
     CanRead,
     CanTrade,
+    MalformedCursor,
     PageQuery,
     find_investor_id,
     investor_id_of,
@@ -25,7 +26,6 @@ from accounts.rest import (
     read_query,
 )
 from kernel import clock
-from kernel.refusals import Refusal
 from trading import order_entry, pages, queries
 from trading.api_shapes import (
     CandleQuery,
@@ -50,13 +50,6 @@ from trading.api_shapes import (
 from trading.commands import CancelOrder
 from trading.offering import country_of
 from trading.queries import ListingView
-
-
-class MalformedCursor(Refusal):
-    """Send the `next_cursor` of the answer before, or none."""
-
-    code = "malformed_cursor"
-    http_status = 400
 
 
 class ListingListApi(APIView):

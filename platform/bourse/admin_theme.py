@@ -101,6 +101,15 @@ UNFOLD: dict[str, Any] = {
                 _item("Accounts", "account_balance_wallet", "custody_ledgeraccount"),
                 _item("Journal", "receipt_long", "custody_journalentry"),
                 _item("Seals", "verified", "custody_seal"),
+                {
+                    "title": "Trial balance",
+                    "icon": "scale",
+                    "link": reverse_lazy("admin:custody_trial_balance"),
+                    "permission": lambda request: request.user.has_perm(
+                        "custody.view_ledgeraccount"
+                    ),
+                },
+                _item("Closed periods", "event_available", "custody_period"),
                 _item("Pool transfers", "swap_horiz", "custody_pooltransfer"),
             ),
             _group(

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 import accounts.api
 import accounts.api_kyc
 import custody.api
+import custody.api_statements
 import reference.api
 import trading.api
 from kernel.refusals import NotFound
@@ -62,5 +63,9 @@ urlpatterns = [
     path("redemptions/", custody.api.RedemptionListApi.as_view()),
     path("redemptions/<uuid:redemption_id>/", custody.api.RedemptionApi.as_view()),
     path("reserves/", custody.api.ReservesApi.as_view()),
+    path("seals/", custody.api_statements.SealListApi.as_view()),
+    path("seals/heads/", custody.api_statements.HeadListApi.as_view()),
+    path("statements/", custody.api_statements.StatementApi.as_view()),
+    path("entries/<int:entry_id>/proof/", custody.api_statements.EntryProofApi.as_view()),
     re_path(r"^.*$", UnknownApi.as_view()),
 ]

@@ -22,6 +22,8 @@ PUBLIC = {
     "listings/<str:symbol>/trades/",
     "listings/<str:symbol>/candles/",
     "reserves/",
+    "seals/",
+    "seals/heads/",
     "^.*$",
 }
 
@@ -53,6 +55,7 @@ def test_what_is_not_public_answers_nobody_who_did_not_sign_in(db: None) -> None
         target = route.replace("<uuid:order_id>", "0192f2c0-1111-7aaa-8bbb-000000000001")
         target = target.replace("<uuid:redemption_id>", "0192f2c0-1111-7aaa-8bbb-000000000001")
         target = target.replace("<str:client_order_id>", "mine").replace("<str:subject>", "AAPLx")
+        target = target.replace("<int:entry_id>", "1")
         answer = client.get(f"/api/v1/{target}")
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated"), route
 

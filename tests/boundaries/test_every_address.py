@@ -32,6 +32,7 @@ from trading.market_data import PRIVATE_CHANNELS
 ANYBODY = {
     "", "help/", "status/", "outbox/", "preferences/", "health/live", "health/ready",
     "disclosures/", "disclosures/<str:subject>/", "reserves/", "reserves/<slug:code>/",
+    "reserves/seals/<slug:chain>.jsonl", "reserves/seals.pub",
     "markets/", "trade/", "trade/<slug:symbol>/", "trade/<slug:symbol>/candles/",
     "fees/", "calendar/", "0/public/<str:method>", "0/^.*$",
     "account/login/", "account/logout/", "account/inactive/", "account/signup/",
@@ -53,6 +54,8 @@ SIGNED_IN = {
     "verification/documents/<uuid:document_id>/remove/", "verification/submit/",
     "verification/review/", "disclosures/<str:subject>/accept/", "wallet/", "wallet/deposit/",
     "wallet/faucet/", "wallet/history/", "wallet/statement/", "wallet/statement.csv",
+    "wallet/statement.parquet", "wallet/statement.pdf", "wallet/entries/<int:entry_id>/proof/",
+    "wallet/entries/<int:entry_id>/proof.json",
     "redemptions/", "redemptions/new/",
     "redemptions/<uuid:redemption_id>/", "trade/<slug:symbol>/order/", "buy/<slug:symbol>/",
     "buy/<slug:symbol>/confirm/", "orders/<uuid:order_id>/", "orders/<uuid:order_id>/cancel/",
@@ -71,7 +74,8 @@ VALUES = {
     "<uuid:redemption_id>": "0192f2c0-1111-7aaa-8bbb-000000000001",
     "<uuid:order_id>": "0192f2c0-1111-7aaa-8bbb-000000000001", "<int:pk>": "1",
     "<str:subject>": "AAPLx", "<slug:symbol>": "AAPLxUSDC", "<str:client_order_id>": "mine",
-    "<path:object_id>": "1", "<id>": "1", "<str:object_id>": "1", "<int:content_type_id>": "1",
+    "<int:entry_id>": "1", "<path:object_id>": "1", "<id>": "1", "<str:object_id>": "1",
+    "<int:content_type_id>": "1",
 }  # fmt: skip
 
 

@@ -17,7 +17,9 @@ OWN = [
     "portfolio", "activity", "wallet", "wallet_history", "statement", "deposit", "redemptions",
     "new_redemption", "account", "security", "new_key", "verification", "verification_details",
 ]  # fmt: skip
-NOT_PAGES = ("admin/", "api/", "0/", "account/", "static/", "webhooks/", "exports/")
+NOT_PAGES = (
+    "admin/", "api/", "0/", "account/", "static/", "webhooks/", "exports/", "reserves/seals",
+)  # fmt: skip
 INLINE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|<style|\sstyle=|\son\w+=")
 
 
@@ -41,6 +43,7 @@ def address(pattern: URLPattern) -> str:
     values = {
         "symbol": "AAPLxUSDC", "code": "AAPLx", "subject": "AAPLx", "key_id": "none",
         "order_id": "0192f2c0-1111-7aaa-8bbb-000000000001", "client_order_id": "mine",
+        "entry_id": 1,
         "redemption_id": "0192f2c0-1111-7aaa-8bbb-000000000001",
         "document_id": "0192f2c0-1111-7aaa-8bbb-000000000001",
     }  # fmt: skip
