@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from accounts.models import Investor
+from bourse.supervisor.postgres import OWNER_ROLE
 from custody import sealing, sealing_leaves
 from custody.sealing_history import (
     CONTEXT_TABLE,
@@ -52,7 +53,7 @@ def a_row_in(table: str) -> int | str:
         value = "gen_random_uuid()" if table == CONTEXT_TABLE else "DEFAULT"
         column = id_column(table)
         query = f'INSERT INTO "{table}" ({column}) VALUES ({value}) RETURNING {column}'
-        row = raw.execute(cast(LiteralString, query)).fetchone()
+        row = raw.execute(query).fetchone()
     assert row is not None
     return cast(int | str, row[0])
 
@@ -71,9 +72,9 @@ def test_one_row_changed_in_any_table_of_the_trail_is_found_and_named(
         column = "created_at" if table == CONTEXT_TABLE else "pgh_created_at"
         where = f"{id_column(table)} = '{row_id}'"
         change = f'UPDATE "{table}" SET {column} = {{}} WHERE {where}'
-        as_superuser(cast(LiteralString, change.format("now()")))
+        as_superuser(change.format("now()"))
         found = differences()
-        as_superuser(cast(LiteralString, change.format("NULL")))
+        as_superuser(change.format("NULL"))
 
         assert len(found.splitlines()) == 1, found
         assert f"({table} {row_id})" in found
@@ -151,7 +152,7 @@ def test_seals_of_before_a_table_joined_the_trail_stay_valid(
         before.setattr(sealing_leaves, "list_audit_tables", list_history_tables)
         seal_all(sealer)
     name = connection.settings_dict["NAME"]
-    with psycopg.connect(servers.database_url(servers.OWNER_ROLE, name)) as owner:
+    with psycopg.connect(servers.database_url(OWNER_ROLE, name)) as owner:
         owner.execute("ALTER TABLE pghistory_context DROP COLUMN pgh_xid")
     prepare_history_tables(using="owner")
 

@@ -11,8 +11,7 @@ from django.db import connection
 from custody import ledger, operations, pool_transfers
 from custody.models import Deposit, DepositAddress, PoolTransfer
 from custody.operations.deposits import credit
-from tests.custody_stories import POOL
-from tests.ledger_stories import NOON, Books
+from tests.ledger_stories import NOON, POOL, Books
 
 ROUNDS = 15
 DOLLARS = 10_000_000

@@ -1,15 +1,15 @@
 """Columns that name rows without a foreign key: all are verified, and a wrong one is found."""
 
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import pytest
 from django.apps import apps
 from django.db import models
 
-from custody.models import PoolTransfer, Seal
+from custody import pool_transfers
+from custody.models import JournalEntry, PoolTransfer, Seal
 from custody.verification import references, run
-from tests.custody_stories import POOL
-from tests.ledger_stories import NOON, Books
+from tests.ledger_stories import NOON, POOL, Books
 from tests.sealing_stories import as_superuser
 
 LEDGER_IS_TAMPERED_WITH = True
@@ -77,8 +77,6 @@ def test_every_registered_reference_is_a_query_that_runs(db: None) -> None:
 @pytest.fixture
 def transfer(books: Books) -> PoolTransfer:
     """Bob's ten dollars on their way into trading."""
-    from custody import pool_transfers
-
     books.give("bob main USDC", "10")
     return pool_transfers.request_in(
         investor_id=books.investors["bob"].pk,
@@ -131,13 +129,11 @@ def test_a_reference_to_nothing_is_found_and_named(
 
     as_superuser(statement)
 
-    from custody.models import JournalEntry
-
     entry = JournalEntry.objects.get(kind="pool in requested")
     assert named.format(id=transfer.id, entry=entry.id) in differences()
 
 
-TRADING_ROWS: list[tuple[str, str]] = [
+TRADING_ROWS: list[tuple[LiteralString, str]] = [
     (
         "INSERT INTO trading_bookevent (listing_id, batch_no, first_event_seq, event_seq, book_seq,"
         " trade_no, events, created_at) VALUES (77, 1, 1, 2, 1, 0, '[]', now()),"
@@ -154,8 +150,8 @@ TRADING_ROWS: list[tuple[str, str]] = [
 
 @pytest.mark.parametrize(("statement", "named"), TRADING_ROWS)
 def test_a_row_of_the_engine_that_names_nothing_is_found(
-    books: Books, statement: str, named: str
+    books: Books, statement: LiteralString, named: str
 ) -> None:
-    as_superuser(cast(LiteralString, statement))
+    as_superuser(statement)
 
     assert named in differences()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
-from typing import LiteralString, cast
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -76,7 +76,7 @@ def test_a_balance_that_was_itself_changed_says_who_wrote_it_last(
     account_id = books.account_id("alice main USDC")
     change = f"UPDATE custody_ledgeraccount SET {column} = {column} + 1 WHERE id = {account_id}"
 
-    as_superuser(cast(LiteralString, change))
+    as_superuser(change)
     unsealed = found()
     books.book("deposit", {"chain USDC": "-1", "bob main USDC": "+1"})
     seal_all(sealer, 60)
