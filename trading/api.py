@@ -1,6 +1,6 @@
 """Listings, market data, orders and own trades by /api/v1.
 
-What is not offered in the caller's country is not found here either. Placing an
+What is not offered to the caller is not found here either. Placing an
 order takes the same way as everywhere: trading/order_entry.py.
 """
 
@@ -48,7 +48,7 @@ from trading.api_shapes import (
     trade_json,
 )
 from trading.commands import CancelOrder
-from trading.offering import country_of
+from trading.offering import Reader, reader_of
 from trading.queries import ListingView
 
 
@@ -57,7 +57,7 @@ class ListingListApi(APIView):
 
     @extend_schema(responses=ListingSerializer(many=True), summary="The listings offered to you")
     def get(self, request: Request) -> Response:
-        rows = pages.list_market_rows(country=_country(request), now=clock.now())
+        rows = pages.list_market_rows(reader=_reader(request), now=clock.now())
         return Response([listing_json(row) for row in rows])
 
 
@@ -66,7 +66,7 @@ class ListingApi(APIView):
 
     @extend_schema(responses=ListingSerializer, summary="One listing's rules and last 24 hours")
     def get(self, request: Request, symbol: str) -> Response:
-        row = pages.get_market_row(symbol=symbol, country=_country(request), now=clock.now())
+        row = pages.get_market_row(symbol=symbol, reader=_reader(request), now=clock.now())
         return Response(listing_json(row))
 
 
@@ -224,12 +224,12 @@ class OwnTradeListApi(APIView):
         return _page(rows, page["limit"], str(trades[-1].id) if trades else None)
 
 
-def _country(request: Request) -> str | None:
-    return country_of(investor_id=find_investor_id(request))
+def _reader(request: Request) -> Reader:
+    return reader_of(investor_id=find_investor_id(request))
 
 
 def _listing(request: Request, symbol: str) -> ListingView:
-    return queries.get_listing(symbol=symbol, country=_country(request))
+    return queries.get_listing(symbol=symbol, reader=_reader(request))
 
 
 def _order(order: Any) -> Response:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from accounts.rest import AmountField, PageQuery
 from kernel.money import format_units, parse_units
 from trading.commands import OrderView, PlaceOrder
+from trading.offering import check_side
 from trading.pages import MarketRow
 from trading.queries import (
     Candle,
@@ -98,6 +99,7 @@ class ListingSerializer(Shape):
     state = serializers.CharField()
     state_reason = serializers.CharField()
     state_until = serializers.DateTimeField(allow_null=True)
+    sell_only = serializers.BooleanField(help_text="you may sell it and cancel, not buy it")
     bid = serializers.CharField(allow_null=True)
     ask = serializers.CharField(allow_null=True)
     reference = ReferenceSerializer(allow_null=True)
@@ -192,7 +194,9 @@ def place_command(body: dict[str, Any], listing: ListingView, *, investor_id: in
     """The command that a checked body asks for.
 
     :raises kernel.money.MalformedAmount: an amount is not plain digits, or too fine.
+    :raises trading.engine.admission.SellOnly: a buy of what they may only leave.
     """
+    check_side(listing, body["side"])
     return PlaceOrder(
         listing=listing.symbol,
         investor_id=investor_id,
@@ -227,6 +231,7 @@ def listing_json(row: MarketRow) -> dict[str, Any]:
         "state": listing.state,
         "state_reason": listing.state_reason,
         "state_until": listing.state_until,
+        "sell_only": listing.sell_only,
         "bid": _cash(listing, row.best.bid_units),
         "ask": _cash(listing, row.best.ask_units),
         "reference": _reference_json(row),

@@ -29,7 +29,7 @@ from trading.api_shapes import PlaceOrderBody, order_json, place_command
 from trading.commands import CancelOrder, OrderView, PlaceOrder
 from trading.mailbox import Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
-from trading.offering import country_of
+from trading.offering import ANYONE, reader_of
 from trading.queries import ListingView
 from trading.queries.listings import views_by_symbol
 from trading.socket_guard import Allowance, TooManyMessages
@@ -81,7 +81,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._investor_id: int | None = None
         self._scopes: frozenset[str] = frozenset()
         self._key_id: str | None = None
-        self._country: str | None = None
+        self._reader = ANYONE
         self._offered: dict[str, tuple[float, ListingView]] = {}
         self._views: dict[str, ListingView] = {}
         await self._know_by_session()
@@ -175,7 +175,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         # Whoever was known before is not the one who listens from now on.
         self._forget_own()
         self._investor_id, self._scopes = investor_id, scopes
-        self._country = await sync_to_async(country_of)(investor_id=investor_id)
+        self._reader = await sync_to_async(reader_of)(investor_id=investor_id)
         self._offered.clear()
 
     def _require(self, scope: str) -> int:
@@ -198,7 +198,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
                 continue
             try:
                 standing = await sync_to_async(socket_guard.look_again)(
-                    self.scope, investor_id=who[0], key_id=who[1], country=self._country
+                    self.scope, investor_id=who[0], key_id=who[1], reader=self._reader
                 )
             except Exception:
                 # A watch that died of an outage would leave the socket unwatched for ever.
@@ -208,7 +208,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
                 self._stand(standing)
 
     def _stand(self, standing: socket_guard.Standing) -> None:
-        self._country = standing.country
+        self._reader = standing.reader
         self._offered.clear()
         for channel, symbol in sorted(self._subscriptions):
             if symbol and symbol not in standing.offered:
@@ -248,7 +248,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         return await market_data.get_feed().subscribe(self._mailbox, channel, view)
 
     async def _subscribe_all_tickers(self) -> None:
-        views = await sync_to_async(queries.list_listings)(country=self._country, now=clock.now())
+        views = await sync_to_async(queries.list_listings)(reader=self._reader, now=clock.now())
         for view in views:
             self._note("ticker", view.symbol)
             await market_data.get_feed().subscribe(self._mailbox, "ticker", view)
@@ -267,14 +267,14 @@ class MarketConsumer(AsyncWebsocketConsumer):
             self._drop(*each)
 
     async def _find_listing(self, message: dict[str, Any]) -> ListingView:
-        """The listing named, as far as it is offered to this reader's country."""
+        """The listing named, as far as it is offered to this reader."""
         symbol = message.get("listing")
         if not isinstance(symbol, str):
             raise MalformedMessage("Name the `listing`, such as AAPLxUSDC.")
         until, view = self._offered.get(symbol, (0.0, None))
         if view is None or until < time.monotonic():
             find = sync_to_async(queries.get_listing)
-            view = await find(symbol=symbol, country=self._country)
+            view = await find(symbol=symbol, reader=self._reader)
             # Bounded by the listings that exist: an unknown name has raised.
             self._offered[symbol] = (time.monotonic() + socket_guard.RECHECK_SECONDS, view)
             self._views[view.symbol] = view

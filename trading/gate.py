@@ -86,7 +86,11 @@ def find_gate(*, investor: Investor | None, row: MarketRow, is_signed_in: bool) 
             "Go on with verification",
             stops_selling=True,
         )
-    return _gate_of_eligibility(investor) or _gate_of_disclosure(investor, row)
+    return (
+        _gate_of_eligibility(investor)
+        or _gate_of_offering(row)
+        or _gate_of_disclosure(investor, row)
+    )
 
 
 def find_closure(row: MarketRow) -> Gate | None:
@@ -120,6 +124,19 @@ def _gate_of_eligibility(investor: Investor) -> Gate | None:
         "Selling and redeeming stay open.",
         reverse("verification"),
         "See why",
+    )
+
+
+def _gate_of_offering(row: MarketRow) -> Gate | None:
+    if not row.listing.sell_only:
+        return None
+    code = row.asset.code
+    return Gate(
+        "You can sell, not buy",
+        f"{code} is not offered where you live. You can sell or redeem what you hold, "
+        "and cancel what rests.",
+        f"{reverse('new_redemption')}?asset={code}",
+        f"Redeem {code} instead",
     )
 
 

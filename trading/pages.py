@@ -18,6 +18,7 @@ from reference.models import Instrument
 from reference.queries import ReferenceView, list_reference_prices, list_ticks
 from trading import queries
 from trading.models import Order
+from trading.offering import Reader
 from trading.queries import ListingView, Statistics
 from trading.states import OrderStatus
 
@@ -96,14 +97,14 @@ class MarketRow:
         )
 
 
-def list_market_rows(*, country: str | None, now: datetime) -> list[MarketRow]:
-    """Every listing offered in `country`, by symbol."""
-    return market_rows(queries.list_listings(country=country, now=now), now=now)
+def list_market_rows(*, reader: Reader, now: datetime) -> list[MarketRow]:
+    """Every listing offered to `reader`, and what they may still sell, by symbol."""
+    return market_rows(queries.list_listings(reader=reader, now=now), now=now)
 
 
-def get_market_row(*, symbol: str, country: str | None, now: datetime) -> MarketRow:
-    """:raises NotFound: there is no such listing, or it is not offered in `country`."""
-    listing = queries.get_listing(symbol=symbol, country=country)
+def get_market_row(*, symbol: str, reader: Reader, now: datetime) -> MarketRow:
+    """:raises NotFound: there is no such listing, or it is not offered to `reader`."""
+    listing = queries.get_listing(symbol=symbol, reader=reader)
     return market_rows([listing], now=now)[0]
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from custody.pages import Holding, list_holdings
 from trading import queries
 from trading.models import Listing
+from trading.offering import ANYONE
 from trading.pages import MarketRow, list_market_rows
 
 ONE_TOKEN = 10**8
@@ -78,7 +79,7 @@ class Portfolio:
 def get_portfolio(*, investor_id: int, now: datetime) -> Portfolio:
     """All holdings, priced at the last trade (or the middle of the book)."""
     holdings = list_holdings(investor_id=investor_id)
-    rows = {row.asset.pk: row for row in list_market_rows(country=None, now=now)}
+    rows = {row.asset.pk: row for row in list_market_rows(reader=ANYONE, now=now)}
     costs = _costs(investor_id)
     positions = [
         Position(each, rows.get(each.asset.pk), _known_cost(each, costs))

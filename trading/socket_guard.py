@@ -1,4 +1,4 @@
-"""What a socket may do, and until when: its rate, its session or key, its country."""
+"""What a socket may do, and until when: its rate, its session or key, who reads."""
 
 import time
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from accounts.models import User
 from kernel import clock
 from kernel.refusals import Refusal
 from trading import queries
-from trading.offering import country_of
+from trading.offering import Reader, reader_of
 
 MESSAGES_PER_SECOND = 200.0
 MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
@@ -47,22 +47,20 @@ class Standing:
     """What holds now: whether they are still signed in, and what is offered to them."""
 
     is_signed_in: bool
-    country: str | None
+    reader: Reader
     offered: frozenset[str]
 
 
-def look_again(
-    scope: Any, *, investor_id: int, key_id: str | None, country: str | None
-) -> Standing:
+def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Reader) -> Standing:
     """Read anew how somebody stands who was let in by a key, or by the browser's session."""
     if key_id is not None:
         is_signed_in = api_keys.list_usable(key_id).exists()
     else:
         is_signed_in = is_session_alive(scope)
     if is_signed_in:
-        country = country_of(investor_id=investor_id)
-    listings = queries.list_listings(country=country, now=clock.now())
-    return Standing(is_signed_in, country, frozenset(each.symbol for each in listings))
+        reader = reader_of(investor_id=investor_id)
+    listings = queries.list_listings(reader=reader, now=clock.now())
+    return Standing(is_signed_in, reader, frozenset(each.symbol for each in listings))
 
 
 def is_session_alive(scope: Any) -> bool:

@@ -17,6 +17,7 @@ from bourse.shell import THEMES, UPDOWNS
 from custody.pages import list_reserve_rows
 from kernel import clock
 from trading import pages
+from trading.offering import ANYONE
 
 MAILS_SHOWN_MAX = 50
 YEAR_SECONDS = 365 * 24 * 3600
@@ -30,7 +31,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("admin:index" if request.user.is_staff else "portfolio")
     now = clock.now()
-    rows = pages.list_market_rows(country=None, now=now)
+    rows = pages.list_market_rows(reader=ANYONE, now=now)
     shown = [row for row in rows if row.listing.symbol in LANDING_SYMBOLS] or rows[:5]
     context = {"rows": shown, "count": len(rows), "reserves": list_reserve_rows()[:1], "now": now}
     return render(request, "bourse/home.html", context)

@@ -77,7 +77,7 @@ export function ticket() {
     },
 
     get isSellOnly() {
-      return this.takes.orders && !this.takes.buys;
+      return this.data.sellOnly === "yes" || (this.takes.orders && !this.takes.buys);
     },
 
     get isBlocked() {

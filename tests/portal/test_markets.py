@@ -13,6 +13,7 @@ from reference.models import ReferencePrice
 from tests.portal.conftest import NOON, USD, House, client_of
 from trading import pages
 from trading.models import ListingCountryBlock
+from trading.offering import Reader
 
 
 def market(client: Client, **query: str) -> str:
@@ -41,9 +42,9 @@ def test_a_search_is_shown_as_text_and_never_as_code(house: House) -> None:
     assert "<script>alert" not in market(Client(), q="<script>alert(1)</script>")
 
 
-def test_a_listing_not_offered_where_one_lives_is_on_no_page(house: House, alice: Investor) -> None:
+def test_a_listing_not_offered_where_one_lives_is_on_no_page(house: House, bob: Investor) -> None:
     ListingCountryBlock.objects.create(listing=house.listing, country="DE")
-    client = client_of(alice)
+    client = client_of(bob)
 
     assert "AAPLxUSDC" not in market(client)
     for name in ("trade", "candles", "buy"):
@@ -51,12 +52,12 @@ def test_a_listing_not_offered_where_one_lives_is_on_no_page(house: House, alice
     assert client.post(reverse("place_order", args=["AAPLxUSDC"])).status_code == 404
 
 
-def test_nothing_is_offered_in_a_country_that_is_not_served(house: House, alice: Investor) -> None:
-    alice.residence_country = "US"
-    alice.save()
-    eligibility.refresh(investor_id=alice.pk, now=NOON)
+def test_nothing_is_offered_in_a_country_that_is_not_served(house: House, bob: Investor) -> None:
+    bob.residence_country = "US"
+    bob.save()
+    eligibility.refresh(investor_id=bob.pk, now=NOON)
 
-    assert "Nothing is listed where you live" in market(client_of(alice))
+    assert "Nothing is listed where you live" in market(client_of(bob))
 
 
 def test_the_reference_is_per_token_with_its_age_and_its_source(house: House) -> None:
@@ -69,7 +70,7 @@ def test_the_reference_is_per_token_with_its_age_and_its_source(house: House) ->
 
 
 def test_a_premium_is_the_price_over_the_reference(house: House) -> None:
-    row = pages.get_market_row(symbol="AAPLxUSDC", country="DE", now=NOON)
+    row = pages.get_market_row(symbol="AAPLxUSDC", reader=Reader(country="DE"), now=NOON)
 
     assert row.premium is None  # nothing has traded and nobody quotes
     dearer = pages.Best(bid_units=238 * USD, ask_units=286 * USD + 200_000)

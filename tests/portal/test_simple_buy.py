@@ -7,6 +7,7 @@ from accounts.models import Investor
 from tests.portal.conftest import TOKEN, USD, House, client_of
 from trading import queries
 from trading.models import Listing
+from trading.offering import Reader
 from trading.queries import Depth, PriceLevel
 from trading.views.buy import NothingOffered, preview
 
@@ -17,7 +18,7 @@ def book(*asks: tuple[int, int]) -> Depth:
 
 
 def listing(house: House) -> queries.ListingView:
-    return queries.get_listing(symbol=house.listing.symbol, country="DE")
+    return queries.get_listing(symbol=house.listing.symbol, reader=Reader(country="DE"))
 
 
 def test_the_preview_never_costs_more_than_the_amount(house: House) -> None:

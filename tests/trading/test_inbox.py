@@ -82,8 +82,8 @@ async def test_blocking_a_country_pulls_its_buys_and_refuses_new_ones(
     await block(listing_id=venue.listing.pk, country="FR", reason="Not notified there")
     await consumed()
 
-    assert await status(bid.id) == ("canceled", "listing_not_found")
-    with pytest.raises(admission.ListingUnknown):
+    assert await status(bid.id) == ("canceled", "sell_only")
+    with pytest.raises(admission.SellOnly):
         await order_entry.place(venue.order(marie, "buy", quantity=1, price=90))
     sell = await order_entry.place(venue.order(marie, "sell", quantity=1, price=90))
     assert sell.status == "open", "who holds it may leave"

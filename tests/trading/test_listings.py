@@ -14,6 +14,7 @@ from kernel.refusals import NotFound
 from reference.models import CountryRule
 from trading import operations, queries
 from trading.models import InboxItem, Listing
+from trading.offering import Reader
 
 
 def test_only_a_token_is_listed_against_a_stablecoin_and_once(venue: Any) -> None:
@@ -48,14 +49,15 @@ def test_what_is_blocked_in_a_country_does_not_exist_there(venue: Any) -> None:
     operations.block_country(listing_id=venue.listing.pk, country="fr", reason="Not notified")
     now = clock.now()
 
-    assert queries.list_listings(country="FR", now=now) == []
-    assert [view.symbol for view in queries.list_listings(country="DE", now=now)] == ["AAPLxUSDC"]
+    assert queries.list_listings(reader=Reader(country="FR"), now=now) == []
+    offered = queries.list_listings(reader=Reader(country="DE"), now=now)
+    assert [view.symbol for view in offered] == ["AAPLxUSDC"]
     with pytest.raises(NotFound):
-        queries.get_listing(symbol="AAPLxUSDC", country="FR")
-    assert queries.get_listing(symbol="aaplx/usdc", country="DE").base == "AAPLx"
+        queries.get_listing(symbol="AAPLxUSDC", reader=Reader(country="FR"))
+    assert queries.get_listing(symbol="aaplx/usdc", reader=Reader(country="DE")).base == "AAPLx"
 
     operations.unblock_country(listing_id=venue.listing.pk, country="FR")
-    assert queries.get_listing(symbol="AAPLxUSDC", country="FR")
+    assert queries.get_listing(symbol="AAPLxUSDC", reader=Reader(country="FR"))
     with pytest.raises(NotFound):
         operations.unblock_country(listing_id=venue.listing.pk, country="FR")
 

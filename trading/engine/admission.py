@@ -59,6 +59,13 @@ class NotEligible(Refusal):
     code = "not_eligible"
 
 
+class SellOnly(Refusal):
+    """You can sell what you hold of it and cancel your orders, not buy."""
+
+    code = "sell_only"
+    http_status = 403
+
+
 class DisclosureNotAccepted(Refusal):
     """Read and accept the token's disclosure first."""
 
@@ -135,7 +142,7 @@ def check_sender(eligibility: Eligibility | None, rules: Rules, *, is_buy: bool)
     if not (eligibility.may_buy if is_buy else eligibility.may_sell):
         raise NotEligible(reason=eligibility.reason_code)
     if is_buy and eligibility.country in rules.blocked_countries:
-        raise ListingUnknown
+        raise SellOnly
     if is_buy and not eligibility.is_house and rules.base_code not in eligibility.accepted:
         raise DisclosureNotAccepted
 

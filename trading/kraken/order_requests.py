@@ -11,6 +11,7 @@ from trading.commands import PlaceOrder
 from trading.kraken.pairs import TOKENIZED, check_class, find_pair
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import DEADLINE, INVALID_ARGUMENTS, KrakenError
+from trading.offering import Reader, check_side
 from trading.queries import ListingView
 
 CLIENT_ORDER_ID_CHARS_MAX = 36
@@ -35,7 +36,7 @@ UNSUPPORTED = {
 
 
 def read_order(
-    parameters: Parameters, *, investor_id: int, country: str | None, now: datetime
+    parameters: Parameters, *, investor_id: int, reader: Reader, now: datetime
 ) -> tuple[PlaceOrder, ListingView]:
     """The command that AddOrder's parameters ask for, and its listing.
 
@@ -44,7 +45,9 @@ def read_order(
     check_class(parameters.get("asset_class", TOKENIZED))
     _refuse_unsupported(parameters)
     _check_deadline(parameters, now)
-    listing = find_pair(name=parameters.get("pair"), country=country)
+    listing = find_pair(name=parameters.get("pair"), reader=reader)
+    side = _one_of(parameters, "type", SIDES)
+    check_side(listing, side)
     order_type = _one_of(parameters, "ordertype", ORDER_TYPES)
     flags = _flags(parameters)
     names_cash = "viqc" in flags
@@ -54,7 +57,7 @@ def read_order(
     command = PlaceOrder(
         listing=listing.symbol,
         investor_id=investor_id,
-        side=_one_of(parameters, "type", SIDES),  # type: ignore[arg-type]
+        side=side,  # type: ignore[arg-type]
         type=order_type,  # type: ignore[arg-type]
         quantity_units=None if names_cash else volume,
         cash_units=volume if names_cash else None,

@@ -12,8 +12,9 @@ from kernel.money import format_units
 from kernel.refusals import NotFound
 from trading import queries
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_PAIR, KrakenError
+from trading.offering import Reader
 from trading.queries import ListingView
-from trading.states import ListingState
+from trading.states import ALLOWS, ListingState
 
 PAIRS_NAMED_MAX = 200
 TOKENIZED = "tokenized_asset"
@@ -24,19 +25,19 @@ ANY = ("", "currency", TOKENIZED, "all")
 STATUSES = {ListingState.HALTED.value: "cancel_only"}
 
 
-def find_pair(*, name: str, country: str | None) -> ListingView:
+def find_pair(*, name: str, reader: Reader) -> ListingView:
     """The listing that `name` means.
 
-    :raises KrakenError: unknown, or not offered in `country`.
+    :raises KrakenError: unknown, or not offered to `reader`.
     """
     try:
-        return queries.get_listing(symbol=name, country=country)
+        return queries.get_listing(symbol=name, reader=reader)
     except NotFound:
         raise KrakenError(UNKNOWN_PAIR) from None
 
 
 def named_pairs(
-    *, names: Sequence[str], country: str | None, now: datetime
+    *, names: Sequence[str], reader: Reader, now: datetime
 ) -> list[tuple[str, ListingView]]:
     """Each name with its listing, keyed by what the client asked for; all when none is named.
 
@@ -44,7 +45,7 @@ def named_pairs(
     """
     if len(names) > PAIRS_NAMED_MAX:
         raise KrakenError(f"{INVALID_ARGUMENTS}:pair")
-    listings = queries.list_listings(country=country, now=now)
+    listings = queries.list_listings(reader=reader, now=now)
     if not names:
         return [(listing.symbol, listing) for listing in listings]
     known = {listing.symbol.lower(): listing for listing in listings}
@@ -93,9 +94,16 @@ def pair_row(listing: ListingView) -> dict[str, Any]:
         "ordermin": format_units(listing.lot_units, listing.base_decimals),
         "costmin": format_units(listing.min_cash_units, listing.quote_decimals),
         "tick_size": format_units(listing.tick_units, listing.quote_decimals),
-        "status": STATUSES.get(listing.state, listing.state),
+        "status": _status(listing),
         "execution_venue": "international",
     }
+
+
+def _status(listing: ListingView) -> str:
+    """The pair's state, and no more than this client may do in it."""
+    if listing.sell_only and ALLOWS[listing.state][0]:
+        return ListingState.REDUCE_ONLY.value
+    return STATUSES.get(listing.state, listing.state)
 
 
 def asset_row(*, code: str, decimals: int, display_decimals: int, is_token: bool) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from trading.kraken import history, wording
 from trading.kraken.order_requests import read_order
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ORDER, KrakenError, Result
-from trading.offering import country_of
+from trading.offering import reader_of
 from trading.queries import ListingView
 
 ORDERS_ASKED_MAX = 50
@@ -53,9 +53,9 @@ def balance_ex(caller: Caller, parameters: Parameters, now: datetime) -> Result:
 
 def add_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
     """Place an order; with `validate` only read it."""
-    country = country_of(investor_id=caller.investor_id)
+    reader = reader_of(investor_id=caller.investor_id)
     command, listing = read_order(
-        parameters, investor_id=caller.investor_id, country=country, now=now
+        parameters, investor_id=caller.investor_id, reader=reader, now=now
     )
     described = {"descr": {"order": wording.order_words(command, listing)}}
     if parameters.flag("validate"):

@@ -1,6 +1,6 @@
 """The public methods: no key, the same for everybody.
 
-A client that names its key all the same gets what is offered in its country.
+A client that names its key all the same gets what is offered to its investor.
 """
 
 from collections.abc import Callable
@@ -22,6 +22,7 @@ from trading.kraken.pairs import (
 )
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ASSET, KrakenError, Result
+from trading.offering import Reader
 from trading.queries import Candle, ListingView, PriceLevel, Statistics
 
 DEPTH_DEFAULT, DEPTH_MAX = 100, 500
@@ -34,19 +35,19 @@ NANOSECOND_DIGITS_MAX = 20  # the year 5138
 DISPLAY_DECIMALS_CASH, DISPLAY_DECIMALS_TOKEN = 2, 5
 
 
-def time(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def time(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     rfc1123 = now.strftime("%a, %d %b %y %H:%M:%S +0000")
     return {"unixtime": int(now.timestamp()), "rfc1123": rfc1123}
 
 
-def system_status(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def system_status(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     return {"status": "online", "timestamp": now.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-def assets(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def assets(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     """Every asset that is traded or quoted, tokenized ones without asking for them."""
     check_class(parameters.get("aclass"))
-    listings = queries.list_listings(country=country, now=now)
+    listings = queries.list_listings(reader=reader, now=now)
     ids = {each.base_id for each in listings} | {each.quote_id for each in listings}
     rows = {
         asset.code: asset_row(
@@ -62,15 +63,15 @@ def assets(parameters: Parameters, country: str | None, now: datetime) -> Result
     return _named_assets(rows, parameters.words("asset"))
 
 
-def asset_pairs(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def asset_pairs(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     check_class(parameters.get("aclass_base"))
-    pairs = named_pairs(names=parameters.words("pair"), country=country, now=now)
+    pairs = named_pairs(names=parameters.words("pair"), reader=reader, now=now)
     return {key: pair_row(listing) for key, listing in pairs}
 
 
-def ticker(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def ticker(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     check_class(parameters.get("asset_class"))
-    pairs = named_pairs(names=parameters.words("pair"), country=country, now=now)
+    pairs = named_pairs(names=parameters.words("pair"), reader=reader, now=now)
     ids = [listing.id for _, listing in pairs]
     days = queries.statistics(listing_ids=ids, now=now)
     tops = reads.tops(ids)
@@ -80,8 +81,8 @@ def ticker(parameters: Parameters, country: str | None, now: datetime) -> Result
     }
 
 
-def depth(parameters: Parameters, country: str | None, now: datetime) -> Result:
-    listing = find_pair(name=parameters.get("pair"), country=country)
+def depth(parameters: Parameters, reader: Reader, now: datetime) -> Result:
+    listing = find_pair(name=parameters.get("pair"), reader=reader)
     count = _between(parameters.integer("count", DEPTH_DEFAULT), 1, DEPTH_MAX)
     book = queries.depth(listing_id=listing.id, levels=count)
     return {
@@ -92,9 +93,9 @@ def depth(parameters: Parameters, country: str | None, now: datetime) -> Result:
     }
 
 
-def trades(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def trades(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     """`last` is what a client sends as `since` for the next page."""
-    listing = find_pair(name=parameters.get("pair"), country=country)
+    listing = find_pair(name=parameters.get("pair"), reader=reader)
     count = _between(parameters.integer("count", TRADES_DEFAULT), 1, TRADES_MAX)
     since = _since(parameters)
     page = reads.trades_since(listing_id=listing.id, since=since, limit=count)
@@ -107,9 +108,9 @@ def trades(parameters: Parameters, country: str | None, now: datetime) -> Result
     }
 
 
-def ohlc(parameters: Parameters, country: str | None, now: datetime) -> Result:
+def ohlc(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     """Candles in order without gaps; the last one is not finished."""
-    listing = find_pair(name=parameters.get("pair"), country=country)
+    listing = find_pair(name=parameters.get("pair"), reader=reader)
     minutes = parameters.integer("interval", 1)
     if minutes not in INTERVALS_MINUTES:
         raise KrakenError(f"{INVALID_ARGUMENTS}:interval")
@@ -129,7 +130,7 @@ def ohlc(parameters: Parameters, country: str | None, now: datetime) -> Result:
     return {spelled(parameters.get("pair"), listing): rows, "last": last}
 
 
-METHODS: dict[str, Callable[[Parameters, str | None, datetime], Result]] = {
+METHODS: dict[str, Callable[[Parameters, Reader, datetime], Result]] = {
     "Time": time,
     "SystemStatus": system_status,
     "Assets": assets,

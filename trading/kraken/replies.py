@@ -29,6 +29,7 @@ WORDS = {
     "forbidden": PERMISSION_DENIED,
     "scope_missing": PERMISSION_DENIED,
     "not_eligible": PERMISSION_DENIED,
+    "sell_only": "EService:Market in reduce_only mode",
     "disclosure_not_accepted": "EOrder:Trading agreement required",
     "invalid_key": INVALID_KEY,
     "invalid_signature": "EAPI:Invalid signature",

@@ -17,7 +17,7 @@ from kernel.refusals import Refusal
 from trading.kraken import private, public, replies
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import KrakenError
-from trading.offering import country_of
+from trading.offering import Reader, reader_of
 
 log = structlog.get_logger()
 
@@ -36,7 +36,7 @@ def public_method(request: HttpRequest, method: str) -> HttpResponse:
         if handler is None:
             raise KrakenError(replies.UNKNOWN_METHOD)
         _count_request(f"ip:{request.META.get('REMOTE_ADDR', '')}", PUBLIC_REQUESTS_PER_WINDOW_MAX)
-        return replies.answer(handler(Parameters.of(request), _country(request), clock.now()))
+        return replies.answer(handler(Parameters.of(request), _reader(request), clock.now()))
     except (KrakenError, Refusal) as error:
         return _failure(error)
 
@@ -66,10 +66,10 @@ def unknown_path(request: HttpRequest) -> HttpResponse:
     return replies.failure(replies.UNKNOWN_METHOD)
 
 
-def _country(request: HttpRequest) -> str | None:
-    """Of the investor whose key is named, signed or not: it can only narrow what is shown."""
+def _reader(request: HttpRequest) -> Reader:
+    """Of the investor whose key is named, signed or not: nothing secret is shown."""
     key = api_keys.list_usable(request.headers.get("API-Key", "")).first()
-    return country_of(investor_id=key.investor_id if key else None)
+    return reader_of(investor_id=key.investor_id if key else None)
 
 
 def _authenticate(request: HttpRequest) -> api_keys.Principal:

@@ -1,18 +1,21 @@
 """Which listings are offered, and their rules.
 
-A listing that is not offered in a country does not exist there: it is left out
-of lists and is "not found" by name, in every interface alike.
+A listing that is not offered to a reader does not exist for them: it is left out
+of lists and is "not found" by name, in every interface alike. What a reader may
+still leave is there, "sell only" (trading/offering.py).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, QuerySet, Value
 
 from kernel.refusals import NotFound
 from reference.models import CountryRule
-from trading.models import Listing
+from trading.models import Listing, ListingCountryBlock
+from trading.offering import Reader, exits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,24 @@ class ListingView:
     state: str
     state_reason: str
     state_until: datetime | None
+    sell_only: bool = False  # to this reader: sold and canceled, not bought
 
 
-def list_listings(*, country: str | None, now: datetime) -> list[ListingView]:
-    """What is offered in `country`, by symbol; every listing when it is unknown (None)."""
-    return [_view(listing) for listing in _offered(country).order_by("symbol")]
+def list_listings(*, reader: Reader, now: datetime) -> list[ListingView]:
+    """What is offered to `reader`, by symbol, and what they may still sell."""
+    return _views_for(reader, Listing.objects.order_by("symbol"))
 
 
-def get_listing(*, symbol: str, country: str | None) -> ListingView:
+def get_listing(*, symbol: str, reader: Reader) -> ListingView:
     """One listing by its symbol or wsname, in any case.
 
-    :raises NotFound: unknown, or not offered in `country`; the answer is the same.
+    :raises NotFound: unknown, or not offered to `reader`; the answer is the same.
     """
     field = "wsname" if "/" in symbol else "symbol"
-    listing = _offered(country).filter(**{f"{field}__iexact": symbol}).first()
-    if listing is None:
+    found = _views_for(reader, Listing.objects.filter(**{f"{field}__iexact": symbol}))
+    if not found:
         raise NotFound("There is no such listing.")
-    return _view(listing)
+    return found[0]
 
 
 def views_by_id(listing_ids: Iterable[int]) -> dict[int, ListingView]:
@@ -69,16 +73,35 @@ def views_by_symbol(symbols: Iterable[str]) -> dict[str, ListingView]:
     return {listing.symbol: _view(listing) for listing in found}
 
 
-def _offered(country: str | None) -> QuerySet[Listing]:
-    listings = Listing.objects.select_related("asset", "quote")
-    if country is None:
-        return listings
-    if CountryRule.objects.filter(country=country, status="blocked").exists():
-        return listings.none()
-    return listings.exclude(blocks__country=country)
+def _views_for(reader: Reader, listings: QuerySet[Listing]) -> list[ListingView]:
+    found = listings.select_related("asset", "quote").annotate(is_offered=_is_offered(reader))
+    rows = list(found)
+    if not all(row.is_offered for row in rows):
+        exits = exits_of(reader)
+        rows = [
+            row
+            for row in rows
+            if row.is_offered or row.asset_id in exits.asset_ids or row.pk in exits.listing_ids
+        ]
+    is_leaving = reader.may_sell and not reader.may_buy
+    return [_view(row, sell_only=is_leaving or not row.is_offered) for row in rows]
 
 
-def _view(listing: Listing) -> ListingView:
+def _is_offered(reader: Reader) -> Any:
+    """Whether a listing is offered where the reader lives."""
+    condition: Any = Value(True)
+    if reader.country is not None:
+        if CountryRule.objects.filter(country=reader.country, status="blocked").exists():
+            condition = Value(False)
+        else:
+            blocks = ListingCountryBlock.objects.filter(
+                listing=OuterRef("pk"), country=reader.country
+            )
+            condition = ~Exists(blocks)
+    return ExpressionWrapper(condition, output_field=BooleanField())
+
+
+def _view(listing: Listing, *, sell_only: bool = False) -> ListingView:
     return ListingView(
         id=listing.pk,
         symbol=listing.symbol,
@@ -99,4 +122,5 @@ def _view(listing: Listing) -> ListingView:
         state=listing.state,
         state_reason=listing.state_reason,
         state_until=listing.state_until,
+        sell_only=sell_only,
     )

@@ -25,7 +25,7 @@ from trading.engine.fees import quantity_for
 from trading.forms import AmountToSpendForm
 from trading.gate import find_closure, find_gate
 from trading.queries import Depth, ListingView
-from trading.views.markets import country_of
+from trading.views.markets import reader_of
 from trading.views.trade import require_investor
 
 PREVIEW_SECONDS = 30
@@ -101,7 +101,7 @@ def buy(request: HttpRequest, symbol: str) -> HttpResponse:
     A preview changes nothing, so it is a GET: one may reload it and come back to it.
     """
     investor = require_investor(request)
-    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=clock.now())
+    row = pages.get_market_row(symbol=symbol, reader=reader_of(request), now=clock.now())
     gate = find_gate(investor=investor, row=row, is_signed_in=True) or find_closure(row)
     cash = get_holding(investor_id=investor.pk, asset=row.quote)
     asked = request.GET if "cash" in request.GET else None

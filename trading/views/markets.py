@@ -10,21 +10,22 @@ from django.views.decorators.http import require_safe
 from accounts.queries import get_investor_for
 from kernel import clock
 from trading import offering, pages
+from trading.offering import Reader
 
 KINDS = {"": "All", "stock": "Stocks", "etf": "ETFs"}
 
 
-def country_of(request: HttpRequest) -> str | None:
-    """The reader's country of residence, or None while we do not know it."""
+def reader_of(request: HttpRequest) -> Reader:
+    """Who looks at a page."""
     investor = get_investor_for(request.user)
-    return offering.country_of(investor_id=investor.pk if investor else None)
+    return offering.reader_of(investor_id=investor.pk if investor else None)
 
 
 @login_not_required
 @require_safe
 def markets(request: HttpRequest) -> HttpResponse:
     """Every listing offered, filtered and sorted by the query string."""
-    rows = pages.list_market_rows(country=country_of(request), now=clock.now())
+    rows = pages.list_market_rows(reader=reader_of(request), now=clock.now())
     chosen: dict[str, Any] = {
         "q": request.GET.get("q", "")[:60],
         "kind": request.GET.get("kind", "") if request.GET.get("kind") in KINDS else "",
@@ -46,7 +47,7 @@ def markets(request: HttpRequest) -> HttpResponse:
 @require_safe
 def trade_default(request: HttpRequest) -> HttpResponse:
     """The trade page of the listing looked at last, else of the first one."""
-    rows = pages.list_market_rows(country=country_of(request), now=clock.now())
+    rows = pages.list_market_rows(reader=reader_of(request), now=clock.now())
     symbols = {row.listing.symbol for row in rows}
     last = request.session.get("last_listing")
     if last not in symbols:

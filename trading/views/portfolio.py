@@ -8,7 +8,7 @@ from accounts.queries import get_investor_for
 from kernel import clock
 from trading.portfolio import Portfolio, get_portfolio
 from trading.queries import list_listings
-from trading.views.markets import country_of
+from trading.views.markets import reader_of
 
 
 @require_safe
@@ -20,7 +20,12 @@ def portfolio(request: HttpRequest) -> HttpResponse:
         if investor
         else Portfolio(cash=[], positions=[])
     )
-    # What is held stays shown where its listing is no longer offered, without a way there.
-    offered = {each.symbol for each in list_listings(country=country_of(request), now=now)}
-    context = {"portfolio": found, "investor": investor, "offered": offered}
+    listings = list_listings(reader=reader_of(request), now=now)
+    context = {
+        "portfolio": found,
+        "investor": investor,
+        # What is held stays shown where nothing leads to its listing, as for a frozen account.
+        "offered": {each.symbol for each in listings},
+        "sell_only": {each.symbol for each in listings if each.sell_only},
+    }
     return render(request, "trading/portfolio.html", context)

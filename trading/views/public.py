@@ -8,13 +8,13 @@ from django.views.decorators.http import require_safe
 from custody.operations.redemption import fee_e6
 from kernel import clock
 from trading import queries
-from trading.views.markets import country_of
+from trading.views.markets import reader_of
 
 
 @login_not_required
 @require_safe
 def fees(request: HttpRequest) -> HttpResponse:
-    listings = queries.list_listings(country=country_of(request), now=clock.now())
+    listings = queries.list_listings(reader=reader_of(request), now=clock.now())
     rates = sorted({(each.maker_fee_e6, each.taker_fee_e6) for each in listings})
     context = {
         "rates": [{"maker": maker, "taker": taker} for maker, taker in rates],

@@ -22,8 +22,9 @@ from trading.commands import CancelOrder, PlaceOrder
 from trading.forms import TicketForm
 from trading.gate import find_gate, limits_table
 from trading.market_state import market_state
+from trading.offering import ANYONE, check_side
 from trading.queries.orders import find_order
-from trading.views.markets import country_of
+from trading.views.markets import reader_of
 
 LEVELS_SHOWN = 10
 TRADES_SHOWN = 30
@@ -41,7 +42,7 @@ def require_investor(request: HttpRequest) -> Investor:
 def trade(request: HttpRequest, symbol: str) -> HttpResponse:
     """Chart, book, trades, own orders and the ticket of one listing."""
     now = clock.now()
-    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=now)
+    row = pages.get_market_row(symbol=symbol, reader=reader_of(request), now=now)
     if row.listing.symbol != symbol:
         return redirect("trade", symbol=row.listing.symbol)
     if request.user.is_authenticated:  # a visitor's look is worth no row
@@ -52,7 +53,8 @@ def trade(request: HttpRequest, symbol: str) -> HttpResponse:
         investor=investor, row=row, is_signed_in=request.user.is_authenticated
     )
     context["form_key"] = secrets.token_hex(12)
-    context["form_side"] = "sell" if request.GET.get("side") == "sell" else "buy"
+    wants_sale = row.listing.sell_only or request.GET.get("side") == "sell"
+    context["form_side"] = "sell" if wants_sale else "buy"
     return render(request, "trading/trade.html", context)
 
 
@@ -88,7 +90,7 @@ def _own_context(investor: Investor | None, row: pages.MarketRow) -> dict[str, A
 def candles(request: HttpRequest, symbol: str) -> JsonResponse:
     """The chart as JSON: candles of our trades and the reference per token, in base units."""
     now = clock.now()
-    row = pages.get_market_row(symbol=symbol, country=country_of(request), now=now)
+    row = pages.get_market_row(symbol=symbol, reader=reader_of(request), now=now)
     seconds = INTERVALS.get(request.GET.get("interval", "5m"), INTERVALS["5m"])
     found = queries.candles(listing_id=row.listing.id, interval_seconds=seconds, now=now)
     rows = [
@@ -105,13 +107,14 @@ def candles(request: HttpRequest, symbol: str) -> JsonResponse:
 def place(request: HttpRequest, symbol: str) -> HttpResponse:
     """Place an order from the plain form: the way without JavaScript."""
     investor = require_investor(request)
-    listing = queries.get_listing(symbol=symbol, country=country_of(request))
+    listing = queries.get_listing(symbol=symbol, reader=reader_of(request))
     form = TicketForm(request.POST, listing=listing)
     if not form.is_valid():
         for problems in form.errors.values():
             messages.error(request, " ".join(map(str, problems)))
         return redirect("trade", symbol=symbol)
     try:
+        check_side(listing, form.cleaned_data["side"])
         order = order_entry.place_sync(_command(form.cleaned_data, listing.symbol, investor))
     except OutcomeUnknown as unknown:
         return redirect("order", order_id=unknown.details["order_id"])
@@ -162,7 +165,7 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         if refusal.details.get("final", True):
             raise
         return render(request, "trading/order_unknown.html", {"order_id": order_id}, status=202)
-    row = pages.get_market_row(symbol=view.listing, country=None, now=clock.now())
+    row = pages.get_market_row(symbol=view.listing, reader=ANYONE, now=clock.now())
     trades = queries.list_trades(investor_id=investor.pk, listing_id=row.listing.id)
     context = {
         "order": view,
