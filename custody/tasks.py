@@ -15,6 +15,8 @@ from custody import operations, pool_transfers
 from custody.gateways import chain_keys
 from custody.gateways.chain import ChainError, SolanaChain
 from custody.gateways.custodian import AlpacaCustodian, CustodianRefused
+from custody.reconciliation import run
+from custody.reconciliation.parties import sources_from_settings
 from kernel import clock
 from kernel.gateways import GatewayUnavailable
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 3.0
 ATTEST_SECONDS = 120.0
+RECONCILE_SECONDS = 180.0
+RECONCILE_AGAIN_SECONDS = 20.0
 
 
 def _every(name: str, seconds: float) -> dict[str, Any]:
@@ -38,6 +42,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "custody.sweep_legs": SWEEP_SECONDS,
         "custody.sweep_pool_transfers": SWEEP_SECONDS,
         "custody.attest_reserves": ATTEST_SECONDS,
+        "custody.reconcile": RECONCILE_SECONDS,
+        "custody.reconcile_again": RECONCILE_AGAIN_SECONDS,
     }.items()
 }
 
@@ -102,3 +108,18 @@ def attest_reserves(**kwargs: object) -> None:
         _patience("attest_reserves"),
     ):
         operations.attest_reserves(chain=chain, custodian=custodian, now=clock.now())
+
+
+@shared_task(name="custody.reconcile", ignore_result=True)
+def reconcile(**kwargs: object) -> None:
+    """Compare the ledger with chain, custodian and wallets; a difference opens a case."""
+    with sources_from_settings() as sources:
+        run.reconcile(kind=run.Kind.INTERVAL, sources=sources, now=clock.now())
+
+
+@shared_task(name="custody.reconcile_again", ignore_result=True)
+def reconcile_again(**kwargs: object) -> None:
+    """Look again at what did not add up; once after each regular close, at everything."""
+    with sources_from_settings() as sources:
+        run.reconcile_suspected(sources=sources, now=clock.now())
+        run.reconcile_close(sources=sources, now=clock.now())

@@ -6,6 +6,11 @@ from custody.models.deposits import Deposit, DepositAddress
 from custody.models.issuance import CustodianOrder, MintRequest
 from custody.models.ledger import Asset, JournalEntry, LedgerAccount, Posting
 from custody.models.pool_transfers import PoolTransfer
+from custody.models.reconciliation import (
+    ReconciliationCase,
+    ReconciliationFigure,
+    ReconciliationRun,
+)
 from custody.models.redemption import Redemption
 from custody.models.reserves import ReserveAttestation
 from custody.models.seals import Seal
@@ -24,6 +29,9 @@ __all__ = [
     "Period",
     "PoolTransfer",
     "Posting",
+    "ReconciliationCase",
+    "ReconciliationFigure",
+    "ReconciliationRun",
     "Redemption",
     "ReserveAttestation",
     "Seal",

@@ -20,6 +20,7 @@ from custody import ledger
 from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
+from custody.halts import check_not_halted
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import Purpose
 from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
@@ -85,6 +86,7 @@ def start_mint(
     :param mint_id: the same one again is a second click, and answers the first request.
     :raises Forbidden: `maker` is not a custody officer.
     :raises NothingToMint, approvals.ReasonMissing, NoShareAsset: as they say.
+    :raises AssetHalted: a difference of this token is being looked into.
     :raises NotEnoughFreeShares: with `use_free_shares`, and there are not enough.
     """
     if not maker.has_perm(OFFICER_PERMISSION):
@@ -99,6 +101,7 @@ def start_mint(
     known = MintRequest.objects.filter(id=mint_id, started_by=maker).first()
     if known is not None:
         return known
+    check_not_halted(token)
     share = get_share_asset(token)
     share_units = share_units_for(token, share, token_units)
     order = None
@@ -252,6 +255,7 @@ def _take_effect(proposal: Proposal, now: datetime) -> None:
     )
     if not is_it or mint.state != MintState.AWAITING_APPROVAL:
         raise MintNotReady
+    check_not_halted(mint.asset)
     if not _move(mint, MintState.APPROVED, approved_at=now):
         raise MintNotReady
 
@@ -321,6 +325,7 @@ def _book(mint: MintRequest, now: datetime) -> bool:
 
 def _intent(mint: MintRequest, chain: SolanaChain, keys: ChainKeys) -> Intent:
     """Into the issuance wallet; a token from before there was one has no account in it yet."""
+    check_not_halted(mint.asset)
     asset = mint.asset
     instructions = opening(asset=asset, wallet=keys.issuance_wallet, chain=chain, keys=keys)
     signers = [keys.payer, keys.mint_authority, *([keys.compliance] if instructions else [])]

@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import EligibilitySnapshot
 from custody import ledger, pool_transfers
+from custody.halts import check_not_halted
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, LedgerAccount, Redemption
 from custody.operations.shares import get_share_asset
@@ -69,6 +70,7 @@ def request_redemption(
     """Take the units out of trading and queue them; the same key answers the first one.
 
     :raises NotRedeemable, RedemptionTooSmall, TooManyOpenRedemptions: as they say.
+    :raises AssetHalted: a difference of this token is being looked into.
     :raises Forbidden: the investor may not sell (frozen, or never approved).
     :raises ledger.InsufficientUnits: fewer units are available for trading.
     :raises IdempotencyKeyReused: the key asked for something else before.
@@ -115,6 +117,7 @@ def _check(investor_id: int, asset_id: int, units: int) -> tuple[Asset, Asset, i
     token = Asset.objects.filter(id=asset_id, kind=AssetKind.TOKEN).first()
     if token is None or not token.mint_address:
         raise NotRedeemable
+    check_not_halted(token)
     if units < REDEMPTION_UNITS_MIN:
         raise RedemptionTooSmall
     check_may_sell(investor_id)

@@ -18,6 +18,7 @@ from custody import ledger, pool_transfers
 from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
+from custody.halts import check_not_halted
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import Purpose
 from custody.models import (
@@ -112,6 +113,7 @@ def _send_back(row: Redemption, reason: str, now: datetime) -> bool:
 @transaction.atomic
 def _escrow(row: Redemption, now: datetime) -> bool:
     """Into escrow, and the sale ordered, in one transaction: no price lies between."""
+    check_not_halted(row.asset)
     # The multiplier may have changed since the request; it cannot until this commits.
     token = Asset.objects.select_for_update(no_key=True).get(id=row.asset_id)
     share_units = shares_of(token, row.share_asset, row.units)
@@ -337,6 +339,7 @@ def _into_trading(
 
 
 def _intent(row: Redemption, keys: ChainKeys) -> Intent:
+    check_not_halted(row.asset)
     asset = row.asset
     instruction = token2022.burn(
         Pubkey.from_string(asset.mint_address),

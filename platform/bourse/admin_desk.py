@@ -17,8 +17,15 @@ from accounts.models import KycCase, Proposal, ProviderEvent
 from accounts.queries import list_current_sanctions_lists, list_waiting_proposals
 from bourse import demo_time, status
 from bourse.admin_theme import is_reachable
-from custody.models import CustodianOrder, Deposit, MintRequest, Redemption
+from custody.models import (
+    CustodianOrder,
+    Deposit,
+    MintRequest,
+    ReconciliationCase,
+    Redemption,
+)
 from custody.pages import list_reserve_rows
+from custody.reconciliation.alerts import list_reconciliation_alerts
 from custody.sealing_lag import list_sealing_alerts
 from kernel import clock
 from trading.models import InboxItem, Listing, Order
@@ -32,6 +39,7 @@ LATE_AFTER = {
     "KYC: at the provider": timedelta(hours=1),
     "Waiting for a second officer": timedelta(hours=8),
     "Deposits in quarantine": timedelta(hours=24),
+    "Differences to explain": timedelta(hours=4),
     "Redemptions under way": timedelta(days=4),
     "Mints under way": timedelta(days=3),
 }
@@ -144,6 +152,13 @@ def _custody() -> list[Source]:
             "?state__exact=quarantined",
         ),
         Source(
+            "Differences to explain",
+            ReconciliationCase.objects.filter(state="open"),
+            "opened_at",
+            "custody_reconciliationcase",
+            "?state__exact=open",
+        ),
+        Source(
             "Orders at the custodian",
             CustodianOrder.objects.filter(state__in=["new", "submitted", "filled"]),
             "requested_at",
@@ -197,7 +212,7 @@ def _alerts(now: datetime) -> list[str]:
         for listing in Listing.objects.exclude(state=ListingState.ONLINE.value).order_by("symbol")
     ]
     parts = [f"{part.name}: {part.words}" for part in status.look(now=now) if not part.is_well]
-    return broken + list_sealing_alerts(now=now) + parts + halted
+    return broken + list_reconciliation_alerts() + list_sealing_alerts(now=now) + parts + halted
 
 
 def _figures() -> list[tuple[str, str]]:

@@ -93,6 +93,8 @@ UNFOLD: dict[str, Any] = {
                 _item("Deposits", "south_west", "custody_deposit"),
                 _item("Custodian orders", "shopping_cart", "custody_custodianorder"),
                 _item("Reserves", "balance", "custody_reserveattestation"),
+                _item("Reconciliation", "compare_arrows", "custody_reconciliationrun"),
+                _item("Differences", "difference", "custody_reconciliationcase"),
                 _item("Chain transactions", "link", "custody_chaintransaction"),
                 _item("Assets", "token", "custody_asset"),
             ),
