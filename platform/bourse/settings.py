@@ -233,7 +233,10 @@ def database(url: str, *, pool_max: int) -> dict[str, Any]:
     host = query.pop("host", unquote(parts.hostname or ""))
     options: dict[str, Any] = {"connect_timeout": 5, **query}
     if pool_max:
-        options["pool"] = {"min_size": 0, "max_size": pool_max, "timeout": 10}
+        # Given up soon, so that the next request tries anew: left to itself, the pool doubles its
+        # waits, and stays without connections long after a database that was away is back.
+        patience = {"timeout": 10, "reconnect_timeout": 1}
+        options["pool"] = {"min_size": 0, "max_size": pool_max, **patience}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.path.lstrip("/"),

@@ -89,8 +89,11 @@ class Load:
         self._sold_quantities: dict[str, str] = {}
         self._deposit_address = ""
 
-    async def start(self, *, redeems: bool) -> None:
-        """Look up what is needed, pay money in, buy a stock of tokens, and begin."""
+    async def start(self, *, is_short: bool) -> None:
+        """Look up what is needed, pay money in, buy a stock of tokens, and begin.
+
+        A short one begins with what she has, pays in a little and redeems nothing.
+        """
         for listing in LISTINGS:
             bid = await self._best_bid(listing)
             self._resting_prices[listing] = f"{bid * 9 / 10:.2f}"
@@ -98,12 +101,12 @@ class Load:
             self._sold_quantities[listing] = str(sold)
         address = await self._partner.get("/api/v1/deposit-address/?asset=USDC", signed=True)
         self._deposit_address = address["address"]
-        await self._deposit(OPENING_USDC)
-        await self._buy_stock()
-        self._tasks = [asyncio.create_task(self._trade(number)) for number in range(TRADERS)]
-        self._tasks.append(asyncio.create_task(self._pay_in()))
-        if redeems:
-            self._tasks.append(asyncio.create_task(self._pay_out()))
+        if not is_short:
+            await self._deposit(OPENING_USDC)
+            await self._buy_stock()
+        work = [self._trade(number) for number in range(TRADERS)]
+        work += [self._pay_in_once()] if is_short else [self._pay_in(), self._pay_out()]
+        self._tasks = [asyncio.create_task(each) for each in work]
 
     async def stop(self) -> None:
         """Let everybody finish what they began: only then each answer is known."""
@@ -216,11 +219,14 @@ class Load:
 
     # --- money ------------------------------------------------------------------
 
+    async def _pay_in_once(self) -> None:
+        for _ in range(DEPOSITS_IN_A_ROW):
+            await self._deposit(DEPOSIT_USDC)
+            await self._pause()
+
     async def _pay_in(self) -> None:
         while not self._stopping:
-            for _ in range(DEPOSITS_IN_A_ROW):
-                await self._deposit(DEPOSIT_USDC)
-                await self._pause()
+            await self._pay_in_once()
             for _ in range(DEPOSITS_IN_A_ROW + 1):
                 await self._pause()
 

@@ -75,7 +75,7 @@ class Torture:
         key = trading_key(self.house, CUSTOMER)
         await accept_disclosures(run["web"], key, LISTINGS)
         load = Load(run["web"], run["env"]["SOLANA_RPC_URL"], key, self.seed)
-        await load.start(redeems=not self.is_short)
+        await load.start(is_short=self.is_short)
         return load
 
     async def _play(self, number: int, run: Run, load: Load, chance: random.Random) -> None:
