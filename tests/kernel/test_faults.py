@@ -1,6 +1,7 @@
 """Named moments: passed by, taken once, each where it says and each described."""
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pydantic import ValidationError
 from bourse.environment import Environment
 from kernel import faults
 from tests.servers import ROOT
+from tests.torture import plan
 
 MOMENT = "engine.before_commit"
 PRODUCT = ("accounts", "custody", "trading", "platform")
@@ -70,6 +72,15 @@ def test_every_moment_is_reached_at_one_place_and_described() -> None:
 
     assert sorted(reached) == sorted(faults.POINTS)
     assert set(described) == faults.POINTS
+
+
+def test_the_plan_of_a_seed_repeats_and_leaves_nothing_out() -> None:
+    everything = plan.all_runs()
+    drawn = plan.draw(random.Random(7), 210)
+
+    assert drawn == plan.draw(random.Random(7), 210)
+    assert {run.point for run in everything} == faults.POINTS
+    assert all(drawn.count(run) >= 2 for run in everything)
 
 
 def test_production_refuses_the_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
