@@ -18,6 +18,7 @@ from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Shares
 from custody.ledger_purposes import ON_CHAIN_PURPOSES, AssetKind, Purpose
 from custody.models import (
     Asset,
+    BlockOrder,
     CustodianOrder,
     DepositAddress,
     LedgerAccount,
@@ -105,10 +106,10 @@ def list_cash_breaks(*, chain: SolanaChain, custodian: AlpacaCustodian) -> list[
             found = "unavailable" if present is None else present
             breaks.append(f"{asset.code}: {found} units on the chain, {booked} booked.")
     for usd in Asset.objects.filter(kind=AssetKind.FIAT):
-        booked = -_posted(usd, Purpose.CUSTODIAN_CASH)
+        booked = _dollars_at_the_custodian(usd)
         cash = _custodian_cash(custodian)
         # A purchase may have filled and not be booked yet: then less is there rightly.
-        is_buying = CustodianOrder.objects.filter(side="buy", state__in=["new", "submitted"])
+        is_buying = BlockOrder.objects.filter(side="buy", state__in=["new", "submitted", "stuck"])
         if cash is None or (cash < booked and not is_buying.exists()):
             found = "unavailable" if cash is None else cash
             breaks.append(f"{usd.code}: {found} micro-dollars at the custodian, {booked} booked.")
@@ -132,6 +133,12 @@ def _on_chain(asset: Asset, chain: SolanaChain) -> int | None:
         logger.warning("%s: %s", asset.code, failure)
         return None
     return total
+
+
+def _dollars_at_the_custodian(usd: Asset) -> int:
+    """As the custodian counts them, trade-date: what is owed either way has moved already."""
+    settled, receivable = _posted(usd, Purpose.CUSTODIAN_CASH), _posted(usd, Purpose.RECEIVABLE)
+    return -settled - receivable - _posted(usd, Purpose.PAYABLE)
 
 
 def _custodian_cash(custodian: AlpacaCustodian) -> int | None:

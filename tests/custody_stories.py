@@ -14,6 +14,10 @@ from uuid import UUID
 
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
+from solders.instruction import Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.transaction import VersionedTransaction
 
 from accounts.models import EligibilitySnapshot, Investor, User
 from custody import ledger, operations, pool_transfers
@@ -103,6 +107,19 @@ class House:
                 ledger.write_entries(cursor, [entry], self.now)
                 cursor.execute("SELECT set_config('bourse.pool', '', true)")
                 PoolTransfer.objects.filter(id=transfer.id).update(state="done", done_batch=1)
+
+    def on_chain(self, instruction: Instruction, *, signer: Keypair) -> None:
+        """By a key of ours, past the operations; until the chain has run it."""
+        signers = list({key.pubkey(): key for key in (self.keys.payer, signer)}.values())
+        blockhash = self.chain.latest_blockhash().blockhash
+        message = MessageV0.try_compile(signers[0].pubkey(), [instruction], [], blockhash)
+        signed = VersionedTransaction(message, signers)
+        self.chain.send(bytes(signed))
+        signature = str(signed.signatures[0])
+        self.sweep_until(lambda: self.chain.statuses([signature])[1][0] is not None)
+        status = self.chain.statuses([signature])[1][0]
+        assert status is not None
+        assert not status.error
 
     # --- money ------------------------------------------------------------------
 

@@ -8,6 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -182,14 +184,21 @@ class CustodianOrderAdmin(FileAdmin):
             ("Settled", row.settled_at),
         ]
         facts = [
-            ("Our id (client_order_id)", str(row.id)),
+            ("Goes to the custodian in", _block_of(row)),
             ("The custodian's id", row.custodian_order_id or "not known yet"),
             ("State", row.get_state_display()),
             ("Filled", amount(row.filled_units, row.asset) if row.filled_units else "-"),
             ("Reason", row.reason or "-"),
-            ("Why it does not go on", row.problem or "-"),
+            ("Why it does not go on", (row.block.problem if row.block else "") or "-"),
         ]
         return {"title": self.in_words(row), "timeline": timeline(stages), "facts": facts}
+
+
+def _block_of(order: CustodianOrder) -> SafeString | str:
+    if order.block is None:
+        return "a block that is formed with the next sweep"
+    url = reverse("admin:custody_blockorder_change", args=[order.block.pk])
+    return format_html('<a class="text-primary-600" href="{}">{}</a>', url, order.block.pk)
 
 
 def _stages(mint: MintRequest) -> list[Any]:

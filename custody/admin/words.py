@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from custody.models import Asset, CustodianOrder, MintRequest
+from custody.models import Asset, BlockOrder, CustodianOrder, MintRequest
 from kernel.money import format_units, truncate_units
 
 Stage = tuple[str, datetime | None]
@@ -47,7 +47,7 @@ def mint_in_words(mint: MintRequest, reference_micros: int | None) -> str:
     return text
 
 
-def order_in_words(order: CustodianOrder) -> str:
+def order_in_words(order: CustodianOrder | BlockOrder) -> str:
     """ "Buy 100 AAPL at 234.12 USD = 23,412.00 USD"."""
     text = f"{order.get_side_display()} {amount(order.units, order.asset)}"
     if order.price_micros is None:

@@ -66,6 +66,10 @@ class BlockOrder(models.Model):
             models.CheckConstraint(
                 condition=~Q(state__in=["filled", "allocated", "settled"])
                 | Q(
+                    # Of what is unknown a CHECK is content.
+                    filled_units__isnull=False,
+                    cash_micros__isnull=False,
+                    price_micros__isnull=False,
                     filled_units__gt=0,
                     filled_units__lte=F("units"),
                     cash_micros__gte=0,

@@ -18,11 +18,13 @@ from accounts.queries import list_current_sanctions_lists, list_waiting_proposal
 from bourse import demo_time, status
 from bourse.admin_theme import is_reachable
 from custody.models import (
+    BlockOrder,
     CustodianOrder,
     Deposit,
     MintRequest,
     ReconciliationCase,
     Redemption,
+    SettlementLeg,
 )
 from custody.pages import list_reserve_rows
 from custody.reconciliation.alerts import list_reconciliation_alerts
@@ -42,6 +44,8 @@ LATE_AFTER = {
     "Differences to explain": timedelta(hours=4),
     "Redemptions under way": timedelta(days=4),
     "Mints under way": timedelta(days=3),
+    "Blocks that are stuck": timedelta(hours=1),
+    "Settlement legs that are stuck": timedelta(hours=1),
 }
 
 
@@ -163,6 +167,20 @@ def _custody() -> list[Source]:
             CustodianOrder.objects.filter(state__in=["new", "submitted", "filled"]),
             "requested_at",
             "custody_custodianorder",
+        ),
+        Source(
+            "Blocks that are stuck",
+            BlockOrder.objects.filter(state="stuck"),
+            "formed_at",
+            "custody_blockorder",
+            "?state__exact=stuck",
+        ),
+        Source(
+            "Settlement legs that are stuck",
+            SettlementLeg.objects.filter(state="stuck"),
+            "planned_at",
+            "custody_settlementleg",
+            "?state__exact=stuck",
         ),
     ]
 

@@ -91,7 +91,17 @@ UNFOLD: dict[str, Any] = {
                 _item("Mints", "add_circle", "custody_mintrequest"),
                 _item("Redemptions", "currency_exchange", "custody_redemption"),
                 _item("Deposits", "south_west", "custody_deposit"),
+                {
+                    "title": "Settlement",
+                    "icon": "sync_alt",
+                    "link": reverse_lazy("settlement"),
+                    "permission": lambda request: request.user.has_perm(
+                        "custody.view_settlementleg"
+                    ),
+                },
                 _item("Custodian orders", "shopping_cart", "custody_custodianorder"),
+                _item("Block orders", "inventory", "custody_blockorder"),
+                _item("Settlement legs", "moving", "custody_settlementleg"),
                 _item("Reserves", "balance", "custody_reserveattestation"),
                 _item("Reconciliation", "compare_arrows", "custody_reconciliationrun"),
                 _item("Differences", "difference", "custody_reconciliationcase"),

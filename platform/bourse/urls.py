@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.contrib.auth.decorators import login_not_required
 from django.urls import URLPattern, URLResolver, include, path
 
-from bourse import demo_time, health, views
+from bourse import admin_settlement, demo_time, health, views
 
 # Django's own door to the admin counts no guesses and asks no second factor.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -26,6 +26,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("0/", include("trading.kraken.urls")),
     path("account/", include("allauth.urls")),
     path("admin/demo-time/", demo_time.advance, name="demo_time"),
+    path(
+        "admin/settlement/",
+        admin.site.admin_view(admin_settlement.settlement),
+        name="settlement",
+    ),
+    path(
+        "admin/settlement.csv",
+        admin.site.admin_view(admin_settlement.settlement_csv),
+        name="settlement_csv",
+    ),
     path("admin/", admin.site.urls),
 ]
 

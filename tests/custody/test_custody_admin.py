@@ -6,9 +6,17 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from custody.models import MintRequest, Redemption
+from custody.admin.words import money
+from custody.models import (
+    BlockOrder,
+    CustodianOrder,
+    MintRequest,
+    Redemption,
+    SettlementLeg,
+)
 from kernel.ids import uuid7
-from tests.custody_stories import TOKEN, House
+from tests.custody_stories import TOKEN, House, make_officer
+from tests.ledger_stories import NOON, Books
 
 VIEWS = (
     "mintrequest",
@@ -16,6 +24,8 @@ VIEWS = (
     "deposit",
     "depositaddress",
     "custodianorder",
+    "blockorder",
+    "settlementleg",
     "chaintransaction",
     "reserveattestation",
 )
@@ -121,3 +131,45 @@ def test_every_table_of_custody_can_be_looked_at(house: House) -> None:
     text = page.content.decode()
     assert "Redeem 5 AAPLx = 5 AAPL" in text
     assert "not yet" not in text
+    block, order, leg = (
+        model.objects.get() for model in (BlockOrder, CustodianOrder, SettlementLeg)
+    )
+    text = client.get(reverse("admin:custody_blockorder_change", args=[block.pk])).content.decode()
+    assert f"Sell 5 AAPL at {money(block.price_micros)}" in text
+    text = client.get(
+        reverse("admin:custody_custodianorder_change", args=[order.pk])
+    ).content.decode()
+    assert reverse("admin:custody_blockorder_change", args=[block.pk]) in text
+    text = client.get(reverse("admin:custody_settlementleg_change", args=[leg.pk])).content.decode()
+    assert "Leg of 10 AAPLx, issuance to hot wallet" in text
+
+
+def test_an_officer_lets_what_is_stuck_go_on(db: None) -> None:
+    books = Books()
+    asset = books.assets["AAPL"]
+    block = BlockOrder.objects.create(asset=asset, side="buy", units=1, formed_at=NOON)
+    CustodianOrder.objects.create(asset=asset, side="buy", units=1, requested_at=NOON, block=block)
+    BlockOrder.objects.update(state="stuck", attempts=24)
+    leg = SettlementLeg.objects.create(
+        asset=books.assets["AAPLx"], direction="out", units=1, planned_at=NOON
+    )
+    SettlementLeg.objects.update(state="stuck", reason="6 transactions came to nothing")
+    clerk, officer = make_officer("sam"), make_officer("mia")
+    clerk.user_permissions.remove(Permission.objects.get(codename="add_mintrequest"))
+    urls = [
+        reverse("admin:custody_blockorder_change", args=[block.pk]),
+        reverse("admin:custody_settlementleg_change", args=[leg.pk]),
+    ]
+
+    for url in urls:
+        assert "A custody officer can do that" in login(clerk).get(url).content.decode()
+        assert "forbidden" in login(clerk).post(url, {"act": "retry"}, follow=True).content.decode()
+        assert "It is stuck" in login(officer).get(url).content.decode()
+        login(officer).post(url, {"act": "retry"})
+        again = login(officer).post(url, {"act": "retry"}, follow=True).content.decode()
+        assert "not_stuck" in again
+        assert "It is stuck" not in again
+
+    block.refresh_from_db()
+    leg.refresh_from_db()
+    assert (block.state, block.attempts, leg.state) == ("new", 0, "failed")

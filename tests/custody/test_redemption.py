@@ -5,10 +5,7 @@ from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError, connection, transaction
-from solders.instruction import Instruction
-from solders.message import MessageV0
 from solders.pubkey import Pubkey
-from solders.transaction import VersionedTransaction
 
 from custody import ledger, operations
 from custody.gateways import token2022
@@ -27,20 +24,6 @@ from tests.custody_stories import SHARE, TOKEN, House, allow_to_sell
 def differences_of_escrow() -> list[str]:
     with connection.cursor() as cursor:
         return [str(found) for found in escrow_is_of_redemptions(cursor)]
-
-
-def on_chain(house: House, instruction: Instruction) -> None:
-    """By the compliance key."""
-    signers = [house.keys.payer, house.keys.compliance]
-    blockhash = house.chain.latest_blockhash().blockhash
-    message = MessageV0.try_compile(signers[0].pubkey(), [instruction], [], blockhash)
-    signed = VersionedTransaction(message, signers)
-    house.chain.send(bytes(signed))
-    signature = str(signed.signatures[0])
-    house.sweep_until(lambda: house.chain.statuses([signature])[1][0] is not None)
-    status = house.chain.statuses([signature])[1][0]
-    assert status is not None
-    assert not status.error
 
 
 def minted(house: House, tokens: int = 10) -> House:
@@ -317,7 +300,9 @@ def test_a_burn_that_the_chain_fails_is_tried_again_after_a_while(house: House) 
     redemption = house.redeem("alice", 5 * TOKEN)
     house.clock.to_next_session()
     house.sweep_until(lambda: state(redemption) == "submitted")
-    on_chain(house, token2022.pause(mint, house.keys.compliance.pubkey()))
+    house.on_chain(
+        token2022.pause(mint, house.keys.compliance.pubkey()), signer=house.keys.compliance
+    )
     burns = ChainTransaction.objects.filter(kind="burn")
     house.clock.advance(seconds=5)
 
@@ -329,7 +314,9 @@ def test_a_burn_that_the_chain_fails_is_tried_again_after_a_while(house: House) 
     assert burns.count() == attempts == 1
     assert "Failed on the chain" in Redemption.objects.get(id=redemption.id).problem
     assert differences_of_escrow() == []
-    on_chain(house, token2022.resume(mint, house.keys.compliance.pubkey()))
+    house.on_chain(
+        token2022.resume(mint, house.keys.compliance.pubkey()), signer=house.keys.compliance
+    )
     house.clock.advance(minutes=1)
     house.sweep_until(lambda: state(redemption) == "paid")
     assert burns.count() == 2
