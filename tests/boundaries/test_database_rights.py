@@ -22,7 +22,8 @@ NEVER_DELETED = {
     "accounts_proposal", "accounts_kyccase", "accounts_providerevent", "accounts_restriction",
     "accounts_screeninghit", "accounts_investor", "accounts_apikey", "custody_ledgeraccount",
     "custody_mintrequest", "custody_redemption", "custody_deposit", "custody_depositaddress",
-    "custody_chaintransaction", "custody_custodianorder", "trading_order", "trading_pool",
+    "custody_chaintransaction", "custody_custodianorder", "custody_blockorder",
+    "custody_settlementleg", "trading_order", "trading_pool",
     "trading_listing",
 }  # fmt: skip
 COLUMNS_OF = {
