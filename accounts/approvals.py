@@ -7,7 +7,7 @@ refuses a checker who is the maker, and any change of a body.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -61,12 +61,14 @@ class Kind:
     """What an app says about its proposals: who may decide, and how one takes effect.
 
     `effect(proposal, now)` runs in the transaction of `confirm`; without one the
-    proposal is confirmed by the app's own operation.
+    proposal is confirmed by the app's own operation. `words(proposals)` says whom
+    or what each is about, by its id, for lists.
     """
 
     name: str
     permission: str = PERMISSION_DEFAULT
     effect: Callable[[Proposal, datetime], object] | None = None
+    names: Callable[[Sequence[Proposal]], dict[UUID, str]] | None = None
 
 
 _kinds: dict[str, Kind] = {}
@@ -79,6 +81,18 @@ def register(kind: Kind) -> None:
 
 def kind_named(name: str) -> Kind:
     return _kinds.get(name) or Kind(name=name)
+
+
+def subject_names(proposals: Sequence[Proposal]) -> dict[UUID, str]:
+    """Whom or what each proposal is about, in a fixed number of queries for each kind."""
+    found: dict[UUID, str] = {}
+    for name in {each.kind for each in proposals}:
+        kind, same = kind_named(name), [each for each in proposals if each.kind == name]
+        if kind.names is not None:
+            found |= kind.names(same)
+        for each in same:
+            found.setdefault(each.id, str(each.body.get("asset", each.subject)))
+    return found
 
 
 def hash_body(body: Any) -> str:

@@ -1,13 +1,15 @@
 """Staff's view of trading: listings with their states; orders and trades to look at."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import (
@@ -16,13 +18,17 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.models import Investor
 from kernel import clock
 from kernel.money import format_units
 from kernel.refusals import Refusal
-from reference.read_only import ReadOnly, ReadOnlyAdmin
+from reference.read_only import NamedRows, ReadOnly, ReadOnlyAdmin
 from trading import operations
 from trading.models import InboxItem, Listing, ListingCountryBlock, Order, Pool, Trade
 from trading.states import ListingState
+
+# A name that fits more people than this is no search.
+NAMES_FOUND_MAX = 200
 
 TONES = {
     "online": "success",
@@ -162,30 +168,118 @@ class ListingAdmin(ReadOnlyAdmin):
             messages.success(request, "Done. It takes effect at the engine's next batch.")
 
 
+class ByInvestor(NamedRows):
+    """Rows of the engine hold investors' ids alone; shown and found by name."""
+
+    investor_fields: ClassVar[tuple[str, ...]]
+
+    def name_rows(self, rows: Sequence[Any]) -> None:
+        ids = {getattr(row, field) for row in rows for field in self.investor_fields}
+        people = Investor.objects.in_bulk(ids)
+        for row in rows:
+            row.people = {field: people.get(getattr(row, field)) for field in self.investor_fields}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        base: Any = super()
+        found, has_twins = base.get_search_results(request, queryset, search_term)
+        if search_term:
+            named = Q(display_name__icontains=search_term) | Q(user__email__icontains=search_term)
+            ids = Investor.objects.filter(named).values_list("id", flat=True)[:NAMES_FOUND_MAX]
+            who = Q()
+            for field in self.investor_fields:
+                who |= Q(**{f"{field}__in": list(ids)})
+            found |= queryset.filter(who)
+        return found, has_twins
+
+
+def _person(row: Any, field: str) -> str:
+    investor = row.people[field]
+    if investor is None:
+        return "-"
+    address = reverse("admin:accounts_investor_change", args=[investor.pk])
+    return format_html('<a href="{}">{}</a>', address, investor.display_name)
+
+
+def _price(units: int | None, listing: Listing) -> str:
+    if units is None:
+        return "market"
+    return f"{format_units(units, listing.quote.decimals, places_min=2)} {listing.quote.code}"
+
+
+def _tokens(units: int | None, listing: Listing) -> str:
+    if units is None:
+        return "-"
+    return f"{format_units(units, listing.asset.decimals)} {listing.asset.code}"
+
+
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(ByInvestor, ReadOnlyAdmin):
     list_display = [
-        "id", "listing", "investor_id", "side", "type", "price_units", "quantity_units",
-        "filled_units", "status", "reason", "batch_no", "accepted_at",
+        "accepted_at", "shown_investor", "listing", "side", "type", "shown_price",
+        "shown_quantity", "shown_filled", "status", "reason", "batch_no",
     ]  # fmt: skip
     list_filter = ["status", "side", "type", "source"]
-    list_select_related = ["listing"]
-    search_fields = ["=id", "=investor_id", "=client_order_id"]
+    list_select_related = ["listing__asset", "listing__quote"]
+    search_fields = ["=id", "=client_order_id", "listing__symbol"]
+    search_help_text = "An investor's name or e-mail, a listing, or the exact id of an order."
     ordering = ["-id"]
     show_full_result_count = False
+    investor_fields = ("investor_id",)
+
+    @admin.display(description="Investor")
+    def shown_investor(self, order: Order) -> str:
+        return _person(order, "investor_id")
+
+    @admin.display(description="Price", ordering="price_units")
+    def shown_price(self, order: Order) -> str:
+        return _price(order.price_units, order.listing)
+
+    @admin.display(description="Quantity", ordering="quantity_units")
+    def shown_quantity(self, order: Order) -> str:
+        if order.quantity_units is None and order.cash_units is not None:
+            return _price(order.cash_units, order.listing)
+        return _tokens(order.quantity_units, order.listing)
+
+    @admin.display(description="Filled", ordering="filled_units")
+    def shown_filled(self, order: Order) -> str:
+        return _tokens(order.filled_units, order.listing)
 
 
 @admin.register(Trade)
-class TradeAdmin(ReadOnlyAdmin):
+class TradeAdmin(ByInvestor, ReadOnlyAdmin):
     list_display = [
-        "id", "listing", "trade_no", "price_units", "quantity_units", "cash_units", "buyer_id",
-        "seller_id", "taker_side", "batch_no", "traded_at",
+        "traded_at", "listing", "trade_no", "shown_price", "shown_quantity", "shown_cash",
+        "shown_buyer", "shown_seller", "taker_side", "batch_no",
     ]  # fmt: skip
     list_filter = ["taker_side"]
-    list_select_related = ["listing"]
-    search_fields = ["=id", "=maker_order_id", "=taker_order_id"]
+    list_select_related = ["listing__asset", "listing__quote"]
+    search_fields = ["=id", "=maker_order_id", "=taker_order_id", "listing__symbol"]
+    search_help_text = "An investor's name or e-mail, a listing, or the exact id of an order."
     ordering = ["-id"]
     show_full_result_count = False
+    investor_fields = ("buyer_id", "seller_id")
+
+    @admin.display(description="Price", ordering="price_units")
+    def shown_price(self, trade: Trade) -> str:
+        return _price(trade.price_units, trade.listing)
+
+    @admin.display(description="Quantity", ordering="quantity_units")
+    def shown_quantity(self, trade: Trade) -> str:
+        return _tokens(trade.quantity_units, trade.listing)
+
+    @admin.display(description="Cash", ordering="cash_units")
+    def shown_cash(self, trade: Trade) -> str:
+        return _price(trade.cash_units, trade.listing)
+
+    @admin.display(description="Buyer")
+    def shown_buyer(self, trade: Trade) -> str:
+        return _person(trade, "buyer_id")
+
+    @admin.display(description="Seller")
+    def shown_seller(self, trade: Trade) -> str:
+        return _person(trade, "seller_id")
 
 
 @admin.register(Pool)
@@ -194,10 +288,28 @@ class PoolAdmin(ReadOnlyAdmin):
 
 
 @admin.register(InboxItem)
-class InboxItemAdmin(ReadOnlyAdmin):
+class InboxItemAdmin(NamedRows, ReadOnlyAdmin):
     """At which batch a fact took effect."""
 
-    list_display = ["id", "kind", "payload", "created_at", "consumed_batch"]
+    list_display = ["created_at", "kind", "shown_about", "consumed_batch"]
     list_filter = ["kind"]
     ordering = ["-id"]
     show_full_result_count = False
+
+    def name_rows(self, rows: Sequence[Any]) -> None:
+        people = Investor.objects.in_bulk(_named_ids(rows, "investor_id"))
+        listings = Listing.objects.in_bulk(_named_ids(rows, "listing_id"))
+        for item in rows:
+            listing = listings.get(item.payload.get("listing_id", 0))
+            about = people.get(item.payload.get("investor_id", 0)) or listing
+            item.about = str(about) if about else f"{item.kind.replace('_', ' ')} {item.pk}"
+            if "state" in item.payload:
+                item.about += f": {item.payload['state'].replace('_', ' ')}"
+
+    @admin.display(description="About")
+    def shown_about(self, item: Any) -> str:
+        return str(item.about)
+
+
+def _named_ids(rows: Sequence[Any], field: str) -> set[int]:
+    return {row.payload[field] for row in rows if field in row.payload}

@@ -1,5 +1,6 @@
 """The KYC queue, and a case as a file: summary, evidence, hits, timeline, decision."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from accounts.personal_data import PERMISSION, reveal, reveal_document
 from accounts.states import FLAGGED, KycStatus
 from kernel import clock
 from kernel.refusals import Refusal
+from reference.read_only import NamedRows
 
 TONES = {
     "waiting": "warning", "draft": "info", "approved": "success", "rejected": "danger",
@@ -48,7 +50,7 @@ def _waits(case: KycCase) -> str:
 
 
 @admin.register(KycCase)
-class KycCaseAdmin(FileAdmin):
+class KycCaseAdmin(NamedRows, FileAdmin):
     list_display = [
         "shown_case", "shown_status", "shown_age", "reason_code", "shown_hits", "provider_answer",
         "shown_proposal",
@@ -98,9 +100,13 @@ class KycCaseAdmin(FileAdmin):
         return f"{case.open_hits} (best {case.top_score})" if case.open_hits else "-"
 
     @admin.display(description="Second officer")
-    def shown_proposal(self, case: KycCase) -> str:
-        proposal = decisions.get_open_proposal(case_id=case.id)
-        return f"{proposal.body['decision']} waits" if proposal else "-"
+    def shown_proposal(self, case: Any) -> str:
+        return f"{case.open_proposal.body['decision']} waits" if case.open_proposal else "-"
+
+    def name_rows(self, rows: Sequence[Any]) -> None:
+        open_ones = decisions.list_open_proposals(case_ids=[case.id for case in rows])
+        for case in rows:
+            case.open_proposal = open_ones.get(case.id)
 
     def file_context(self, request: HttpRequest, row: KycCase) -> dict[str, Any]:
         proposal = decisions.get_open_proposal(case_id=row.id)

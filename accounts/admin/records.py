@@ -1,11 +1,13 @@
 """Logins, keys, lists and records: to look at; staff logins and disclosures to make."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -14,6 +16,7 @@ from accounts.models import (
     ApiKey,
     Disclosure,
     EligibilitySnapshot,
+    KycCase,
     Outbox,
     PersonalDataAccess,
     ProviderEvent,
@@ -24,7 +27,7 @@ from accounts.models import (
 )
 from accounts.operations import disclosures
 from kernel import clock
-from reference.read_only import ReadOnlyAdmin
+from reference.read_only import NamedRows, ReadOnlyAdmin
 
 admin.site.unregister(Group)
 
@@ -65,6 +68,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ["key_id", "investor", "kind", "scopes", "is_active", "created_at", "revoked_at"]
     list_filter = ["kind", "is_active"]
     search_fields = ["key_id", "investor__display_name", "label"]
+    list_select_related = ["investor"]
     ordering = ["-created_at"]
     exclude = ["secret_sealed"]
 
@@ -104,26 +108,62 @@ class EligibilitySnapshotAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(ReadOnlyAdmin):
-    list_display = ["type", "applicant_id", "state", "copies", "attempts", "received_at"]
+class ProviderEventAdmin(NamedRows, ReadOnlyAdmin):
+    list_display = [
+        "type",
+        "shown_investor",
+        "applicant_id",
+        "state",
+        "copies",
+        "attempts",
+        "received_at",
+    ]
     list_filter = ["state", "type"]
     search_fields = ["applicant_id"]
+    search_help_text = "The provider's applicant, or the investor's name."
     ordering = ["-received_at"]
+
+    def name_rows(self, rows: Sequence[Any]) -> None:
+        cases = KycCase.objects.select_related("investor").in_bulk(
+            {event.applicant_id for event in rows}, field_name="provider_applicant_id"
+        )
+        for event in rows:
+            case = cases.get(event.applicant_id)
+            event.investor_name = case.investor.display_name if case else "-"
+
+    @admin.display(description="Investor")
+    def shown_investor(self, event: Any) -> str:
+        return str(event.investor_name)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[ProviderEvent], search_term: str
+    ) -> tuple[QuerySet[ProviderEvent], bool]:
+        found, has_twins = super().get_search_results(request, queryset, search_term)
+        if search_term:
+            cases = KycCase.objects.filter(investor__display_name__icontains=search_term)
+            found |= queryset.filter(applicant_id__in=cases.values("provider_applicant_id"))
+        return found, has_twins
 
 
 @admin.register(PersonalDataAccess)
 class PersonalDataAccessAdmin(ReadOnlyAdmin):
-    list_display = ["created_at", "reader", "case", "purpose"]
+    list_display = ["created_at", "reader", "shown_investor", "purpose"]
     list_filter = ["purpose"]
-    search_fields = ["reader__email", "case__id"]
-    list_select_related = ["reader", "case"]
+    search_fields = ["reader__email", "case__investor__display_name", "=case__id"]
+    list_select_related = ["reader", "case__investor"]
     ordering = ["-created_at"]
+
+    @admin.display(description="Of whom", ordering="case__investor__display_name")
+    def shown_investor(self, access: PersonalDataAccess) -> str:
+        return access.case.investor.display_name
 
 
 @admin.register(Outbox)
 class OutboxAdmin(ReadOnlyAdmin):
     list_display = ["subject", "investor", "topic", "attempts", "created_at", "sent_at"]
     list_filter = ["topic", ("sent_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["investor"]
+    search_fields = ["subject", "investor__display_name"]
     ordering = ["-created_at"]
 
 

@@ -4,6 +4,7 @@ The proposal holds the status and the hits that its maker saw. If either has
 changed when it is confirmed, nothing happens and the officers look again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -99,6 +100,14 @@ def get_open_proposal(*, case_id: UUID) -> Proposal | None:
     ).first()
 
 
+def list_open_proposals(*, case_ids: Sequence[UUID]) -> dict[UUID, Proposal]:
+    """The open proposals about some cases, by case, in one query."""
+    found = Proposal.objects.filter(
+        kind=KIND, subject__in=[_subject(each) for each in case_ids], state=Proposal.State.PROPOSED
+    )
+    return {UUID(each.subject.split(":")[1]): each for each in found}
+
+
 def list_possible(case: KycCase) -> list[Decision]:
     """The decisions that the table of states allows from here."""
     status = KycStatus(case.status)
@@ -178,4 +187,17 @@ def _get(case_id: UUID) -> KycCase:
     return case
 
 
-approvals.register(approvals.Kind(name=KIND, permission=PERMISSION, effect=_take_effect))
+def _names(proposals: Sequence[Proposal]) -> dict[UUID, str]:
+    cases = KycCase.objects.select_related("investor").in_bulk(
+        [UUID(each.subject.split(":")[1]) for each in proposals]
+    )
+    return {
+        each.id: cases[case_id].investor.display_name
+        for each in proposals
+        if (case_id := UUID(each.subject.split(":")[1])) in cases
+    }
+
+
+approvals.register(
+    approvals.Kind(name=KIND, permission=PERMISSION, effect=_take_effect, names=_names)
+)

@@ -1,6 +1,8 @@
 """Stopping an investor, at once and alone; letting one go again, with four eyes."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
@@ -79,4 +81,11 @@ def _take_effect(proposal: Proposal, now: datetime) -> None:
     lift(restriction_id=proposal.body["restriction_id"], proposal=proposal, now=now)
 
 
-approvals.register(approvals.Kind(name=LIFT, permission=PERMISSION, effect=_take_effect))
+def _names(proposals: Sequence[Proposal]) -> dict[UUID, str]:
+    investors = Investor.objects.in_bulk([each.body["investor_id"] for each in proposals])
+    return {each.id: investors[each.body["investor_id"]].display_name for each in proposals}
+
+
+approvals.register(
+    approvals.Kind(name=LIFT, permission=PERMISSION, effect=_take_effect, names=_names)
+)

@@ -72,7 +72,7 @@ class MintRequestAdmin(FileAdmin):
     list_display = ["in_words", "shown_state", "started_by", "requested_at", "minted_at"]
     list_filter = ["state", ("asset", admin.RelatedOnlyFieldListFilter)]
     list_select_related = ["asset", "share_asset", "order", "started_by"]
-    search_fields = ["asset__code", "reason"]
+    search_fields = ["asset__code", "reason", "started_by__email", "started_by__full_name"]
     ordering = ["-requested_at"]
     file_template = "admin/custody/mintrequest/file.html"
     acts: ClassVar = {"approve": "approve", "turn_down": "turn_down"}
@@ -168,6 +168,7 @@ class CustodianOrderAdmin(FileAdmin):
     list_display = ["requested_at", "in_words", "state", "filled_at", "settles_at", "settled_at"]
     list_filter = ["side", "state"]
     list_select_related = ["asset"]
+    search_fields = ["asset__code", "=custodian_order_id"]
     ordering = ["-requested_at"]
     file_template = "admin/custody/timeline.html"
 
