@@ -71,6 +71,11 @@ class Figure:
         return self.in_flight.low <= beyond <= self.in_flight.high
 
     @property
+    def differs(self) -> bool:
+        """The party has said something, and it does not add up."""
+        return self.party_units is not None and not self.adds_up
+
+    @property
     def is_empty(self) -> bool:
         """Nothing on either side, and nothing under way."""
         return not (self.ledger_units or self.party_units or self.in_flight != NOTHING)

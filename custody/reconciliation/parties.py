@@ -6,10 +6,11 @@ asked of it order by order: it explains exactly that many shares and dollars.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from django.db.models import Sum
 
@@ -23,7 +24,7 @@ from custody.models.reconciliation import CUSTODIAN_COMPARISONS, Comparison
 from custody.operations.tokens import hot_account, issuance_account
 from custody.reconciliation.figures import Key, Range, exactly
 from custody.states import BlockOrderState, DepositState
-from kernel.gateways import GatewayUnavailable
+from kernel.gateways import GatewaySilent, GatewayUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -60,27 +61,36 @@ def sources_from_settings() -> Iterator[Sources]:
 def read_parties(keys: Sequence[Key], sources: Sources, now: datetime) -> Parties:
     """Ask everybody once. A party that does not answer leaves its figures out."""
     found = Parties()
-    assets = Asset.objects.filter(pk__in={key.asset_id for key in keys}).select_related(
-        "instrument"
-    )
+    assets = Asset.objects.filter(pk__in={key.asset_id for key in keys})
     of_kind = defaultdict(list)
-    for asset in assets.order_by("code"):
+    for asset in assets.select_related("instrument").order_by("code"):
         of_kind[asset.kind].append(asset)
-    try:
-        _read_supplies(of_kind[AssetKind.TOKEN], sources.chain, found)
-        for token in of_kind[AssetKind.TOKEN]:
-            _read_wallets_of(token, sources, found)
-        for coin in of_kind[AssetKind.STABLECOIN]:
-            _read_addresses(coin, sources.chain, found)
-    except (GatewayUnavailable, ChainError) as failure:
-        # Whatever it said before stands; it is not asked again until the next run.
-        logger.warning("the chain cannot be read: %s", failure)
+    _read_chain(of_kind[AssetKind.TOKEN], of_kind[AssetKind.STABLECOIN], sources, found)
     if any(key.what in CUSTODIAN_COMPARISONS for key in keys):
         _read_custodian(of_kind[AssetKind.SHARE], of_kind[AssetKind.FIAT], sources, found, now)
     return found
 
 
 # --- the chain ------------------------------------------------------------------
+
+
+def _read_chain(
+    tokens: Sequence[Asset], coins: Sequence[Asset], sources: Sources, found: Parties
+) -> None:
+    """What the node says no to is left out; one that is silent is not asked again."""
+    readings: list[Callable[[], None]] = [
+        partial(_read_supplies, tokens, sources.chain, found),
+        *[partial(_read_wallets_of, token, sources, found) for token in tokens],
+        *[partial(_read_addresses, coin, sources.chain, found) for coin in coins],
+    ]
+    for read in readings:
+        try:
+            read()
+        except GatewaySilent as silence:
+            logger.warning("the chain is silent: %s", silence)
+            return
+        except (GatewayUnavailable, ChainError) as failure:
+            logger.warning("the chain said no: %s", failure)
 
 
 def _read_supplies(tokens: Sequence[Asset], chain: SolanaChain, found: Parties) -> None:

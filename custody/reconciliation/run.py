@@ -1,9 +1,10 @@
 """One run: read both sides, judge, keep what was read, open cases.
 
-The ledger is read before and after the parties; what moved in between is read again,
-a few times, and never called a difference. One that stands is suspected first and a
-case when the next run still sees it. The parties are asked outside any transaction;
-the run, its figures and its cases are written in one.
+The ledger is read before and after the parties; what moved in between, or does not
+add up, is read again a few times, and what kept moving is never called a difference.
+One that stands is suspected first and a case when the next run still sees it. The
+parties are asked outside any transaction; the run, its figures and its cases are
+written in one.
 """
 
 from collections.abc import Sequence
@@ -63,8 +64,9 @@ def reconcile_close(*, sources: Sources, now: datetime) -> ReconciliationRun | N
     if day is None or _close_run(day.date) is not None:
         return None
     figures = read_figures(keys=list_keys(), sources=sources, now=now)
-    is_whole = all(figure.party_units is not None or figure.is_empty for figure in figures)
-    if not is_whole and now < day.close_at + CLOSE_WAITS:
+    figures = [figure for figure in figures if not figure.is_empty]
+    is_whole = all(figure.party_units is not None for figure in figures)
+    if not figures or (not is_whole and now < day.close_at + CLOSE_WAITS):
         return None
     run = ReconciliationRun(kind=Kind.CLOSE, trading_date=day.date, as_of=now)
     try:
@@ -76,19 +78,24 @@ def reconcile_close(*, sources: Sources, now: datetime) -> ReconciliationRun | N
 
 
 def read_figures(*, keys: Sequence[Key], sources: Sources, now: datetime) -> list[Figure]:
-    """Both sides of each comparison, read so that they belong together."""
+    """Both sides of each comparison, read so that they belong together.
+
+    An order may fill between two questions to one party, too: what does not add up is
+    read again at once, before anybody calls it suspected.
+    """
     found: dict[Key, Figure] = {}
-    pending = list(keys)
+    pending, moving = list(keys), set(keys)
     for _ in range(READS_MAX):
         before = read_books(pending, now)
         parties = read_parties(pending, sources, now)
         after = read_books(pending, now)
         for key in pending:
             found[key] = _figure(key, before[key], after[key], parties)
-        pending = [key for key in pending if before[key] != after[key]]
+        moving = {key for key in pending if before[key] != after[key]}
+        pending = [key for key in pending if key in moving or found[key].differs]
         if not pending:
             break
-    return [_settle(found[key], key in pending) for key in keys]
+    return [_settle(found[key], key in moving) for key in keys]
 
 
 def _close_run(day: date) -> ReconciliationRun | None:
@@ -114,7 +121,7 @@ def _figure(key: Key, before: Books, after: Books, parties: Parties) -> Figure:
 
 def _settle(figure: Figure, is_moving: bool) -> Figure:
     """What moved at every reading and does not add up cannot be judged."""
-    if is_moving and not figure.adds_up:
+    if is_moving and figure.differs:
         return figure.unread(KEPT_MOVING)
     return figure
 

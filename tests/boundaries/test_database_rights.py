@@ -16,6 +16,7 @@ APPEND_ONLY = {
     "trading_trade", "trading_bookevent", "accounts_eligibilitysnapshot", "accounts_consent",
     "accounts_caseevent", "accounts_personaldataaccess", "accounts_disclosure",
     "django_admin_log", "reporting_exportdownload", "pghistory_context",
+    "custody_reconciliationrun", "custody_reconciliationfigure",
 }  # fmt: skip
 # Rows that go on, but never go.
 NEVER_DELETED = {
@@ -24,13 +25,16 @@ NEVER_DELETED = {
     "custody_mintrequest", "custody_redemption", "custody_deposit", "custody_depositaddress",
     "custody_chaintransaction", "custody_custodianorder", "custody_blockorder",
     "custody_settlementleg", "trading_order", "trading_pool",
-    "trading_listing",
+    "trading_listing", "custody_reconciliationcase",
 }  # fmt: skip
 COLUMNS_OF = {
     "accounts_proposal": {
         "state", "checker_id", "decision_reason", "decided_at", "executed_at",
     },
     "custody_ledgeraccount": {"held_units"},
+    "custody_reconciliationcase": {
+        "state", "closed_at", "explanation", "proposal_id", "matches_since",
+    },
 }  # fmt: skip
 
 
