@@ -28,6 +28,7 @@ GROUPS: dict[str, list[str]] = {
         "accounts.check_proposal",
         "custody.view_*",
         "custody.add_mintrequest",
+        "custody.add_houseentry",
         "trading.view_*",
         "reference.view_*",
         "reporting.view_*",

@@ -95,8 +95,9 @@ def sweep_legs(**kwargs: object) -> None:
 
 @shared_task(name="custody.sweep_pool_transfers", ignore_result=True)
 def sweep_pool_transfers(**kwargs: object) -> None:
-    """Take back to main what the engine gave up."""
+    """Take back to main what the engine gave up, and book what waited for it."""
     pool_transfers.sweep_out(now=clock.now())
+    operations.sweep_house_entries(now=clock.now())
 
 
 @shared_task(name="custody.attest_reserves", ignore_result=True)

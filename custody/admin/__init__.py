@@ -1,5 +1,21 @@
 """The back office's view of custody; every figure here is written by operations."""
 
-from custody.admin import issuance, ledger, looking_back, reconciliation, redemption, settlement
+from custody.admin import (
+    house_entries,
+    issuance,
+    ledger,
+    looking_back,
+    reconciliation,
+    redemption,
+    settlement,
+)
 
-__all__ = ["issuance", "ledger", "looking_back", "reconciliation", "redemption", "settlement"]
+__all__ = [
+    "house_entries",
+    "issuance",
+    "ledger",
+    "looking_back",
+    "reconciliation",
+    "redemption",
+    "settlement",
+]

@@ -3,6 +3,7 @@
 from custody.models.balances import Period, SealedBalance
 from custody.models.chain import ChainTransaction
 from custody.models.deposits import Deposit, DepositAddress
+from custody.models.house_entries import HouseEntry
 from custody.models.issuance import CustodianOrder, MintRequest
 from custody.models.ledger import Asset, JournalEntry, LedgerAccount, Posting
 from custody.models.pool_transfers import PoolTransfer
@@ -23,6 +24,7 @@ __all__ = [
     "CustodianOrder",
     "Deposit",
     "DepositAddress",
+    "HouseEntry",
     "JournalEntry",
     "LedgerAccount",
     "MintRequest",

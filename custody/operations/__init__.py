@@ -6,6 +6,7 @@ from custody.gateways import chain_keys
 from custody.models import DepositAddress
 from custody.operations.chain import sweep_transactions
 from custody.operations.deposits import credit_deposits, open_deposit_address, watch_deposits
+from custody.operations.house_entries import sweep_house_entries
 from custody.operations.issuance import approve_mint, reject_mint, start_mint, sweep_mints
 from custody.operations.quarantine import propose_credit, propose_return
 from custody.operations.redemption import request_redemption
@@ -33,6 +34,7 @@ __all__ = [
     "retry_block",
     "retry_leg",
     "start_mint",
+    "sweep_house_entries",
     "sweep_legs",
     "sweep_mints",
     "sweep_orders",

@@ -111,6 +111,7 @@ UNFOLD: dict[str, Any] = {
             _group(
                 "Ledger",
                 _item("Accounts", "account_balance_wallet", "custody_ledgeraccount"),
+                _item("House entries", "edit_note", "custody_houseentry"),
                 _item("Journal", "receipt_long", "custody_journalentry"),
                 _item("Seals", "verified", "custody_seal"),
                 {
