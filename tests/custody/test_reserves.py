@@ -1,5 +1,6 @@
 """Shares, tokens and liabilities side by side; what is unknown is never called zero."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -91,6 +92,24 @@ def test_a_redemption_under_way_is_a_line_and_not_a_break(house: House) -> None:
     assert verdicts == {("covered", ())}
     assert sold
     assert reserves(house).custodian_settled_units == 6 * SHARE
+
+
+def test_what_is_booked_between_two_counts_is_no_break(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supply was read before the mint was final, the ledger after it was booked."""
+    minted(house)
+    supplies, read = queries._supplies, []
+
+    def too_early(mints: Sequence[str], chain: SolanaChain) -> dict[str, tuple[int, int]]:
+        read.append(mints)
+        found = supplies(mints, chain)
+        return dict.fromkeys(found, (1, 0)) if len(read) == 1 else found
+
+    monkeypatch.setattr(queries, "_supplies", too_early)
+
+    assert reserves(house).verdict == "covered"
+    assert len(read) == 2
 
 
 def test_missing_shares_are_a_break(house: House) -> None:
