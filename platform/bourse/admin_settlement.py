@@ -12,7 +12,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.views.decorators.http import require_safe
@@ -60,13 +60,15 @@ class Row:
         token, share = minute.token.decimals, minute.share.decimals if minute.share else 0
         self.at = minute.at
         self.code = minute.token.code
-        self.sold = _shown(minute.sold_units, token)
-        self.traded = _shown(minute.traded_units, token)
-        self.bought = _shown(minute.shares_bought_units, share)
-        self.settled = _shown(minute.shares_settled_units, share)
-        self.due = _shown(minute.shares_due_units, share)
-        self.moved = _shown(minute.moved_units, token)
-        self.in_transit = _shown(minute.in_transit_units, token)
+        self.figures = [
+            ("sold out of inventory", _shown(minute.sold_units, token)),
+            ("sold by our traders", _shown(minute.traded_units, token)),
+            ("shares bought", _shown(minute.shares_bought_units, share)),
+            ("shares settled", _shown(minute.shares_settled_units, share)),
+            ("shares not settled yet", _shown(minute.shares_due_units, share)),
+            ("moved on the chain", _shown(minute.moved_units, token)),
+            ("in transit", _shown(minute.in_transit_units, token)),
+        ]
 
 
 @require_safe
@@ -74,10 +76,10 @@ def settlement(request: HttpRequest) -> HttpResponse:
     """The page."""
     _check_may_look(request)
     form, day, token = _read(request)
-    page = Paginator(Minutes(day=day, token=token), MINUTES_A_PAGE).get_page(
-        request.GET.get("page")
-    )
+    minutes: Any = Minutes(day=day, token=token)
+    page: Page[Minute] = Paginator(minutes, MINUTES_A_PAGE).get_page(request.GET.get("page"))
     legs, blocks = list_waiting_legs(), list_waiting_blocks()
+    states = [leg.state for leg in legs] + [block.state for block in blocks]
     context: dict[str, Any] = {
         **admin.site.each_context(request),
         "title": "Settlement",
@@ -90,7 +92,7 @@ def settlement(request: HttpRequest) -> HttpResponse:
         "blocks": [(each, format_units(each.units, each.asset.decimals)) for each in _some(blocks)],
         "legs_count": len(legs),
         "blocks_count": len(blocks),
-        "stuck": sum(row.state == "stuck" for row in [*legs, *blocks]),
+        "stuck": states.count("stuck"),
         "is_malformed": not form.is_valid(),
     }
     return TemplateResponse(request, "admin/settlement.html", context)
@@ -132,10 +134,10 @@ class _Echo:
 
 def _lines(minutes: Minutes) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)  # type: ignore[misc]
+    yield writer.writerow(COLUMNS)
     for start in range(0, minutes.count(), ROWS_READ_AT_ONCE):
         for minute in minutes[start : start + ROWS_READ_AT_ONCE]:
-            yield writer.writerow(_cells(minute))  # type: ignore[misc]
+            yield writer.writerow(_cells(minute))
 
 
 def _cells(minute: Minute) -> list[str]:

@@ -87,10 +87,11 @@ class Minutes:
 
     def __init__(self, *, day: date, token: Asset | None) -> None:
         start = datetime.combine(day, time(0), UTC)
-        self._range = {
+        end, token_id = start + timedelta(days=1), None if token is None else int(token.pk)
+        self._range: dict[str, datetime | int | None] = {
             "start": start,
-            "end": start + timedelta(days=1),
-            "token": token and token.pk,
+            "end": end,
+            "token": token_id,
         }
 
     def count(self) -> int:
@@ -145,7 +146,7 @@ def _minutes(rows: Sequence[tuple[int, datetime, int, int, int, int, int]]) -> l
                 shares_settled_units=int(settled),
                 moved_units=int(moved),
                 in_transit_units=_open_at(end, token_id, legs),
-                shares_due_units=_open_at(end, share and share.pk, blocks),
+                shares_due_units=_open_at(end, share.pk if share else None, blocks),
             )
         )
     return found
