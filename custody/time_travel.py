@@ -100,8 +100,10 @@ def list_statement_part(
     with connection.cursor() as cursor:
         cursor.execute(PART, params | {"start": start, "limit": limit})
         return [
-            StatementLine(*fields, int(units), opening_units + int(moved))
-            for *fields, units, moved in cursor.fetchall()
+            StatementLine(
+                seal_n, entry_id, at, kind, reference, int(units), opening_units + int(moved)
+            )
+            for seal_n, entry_id, at, kind, reference, units, moved in cursor.fetchall()
         ]
 
 

@@ -17,7 +17,6 @@ from django.views.decorators.http import require_safe
 
 from custody.admin.words import grouped
 from custody.as_of import get_seal, parse_as_of
-from custody.ledger_purposes import Purpose
 from custody.models import Period, Seal
 from custody.sealing import seal_hash
 from custody.time_travel import TrialLine, list_trial_balance
@@ -75,6 +74,7 @@ def _trial_balance(request: HttpRequest, site: dict[str, Any]) -> HttpResponse:
         "problem": problem,
         "newest": newest,
         "assets": [_asset(code, of_asset) for code, of_asset in groupby(lines, _code)],
+        "may_list_periods": request.user.has_perm("custody.view_period"),
         "periods": Period.objects.order_by("-n")[:12],
     }
     return render(
@@ -128,7 +128,7 @@ def _asset(code: str, lines: Iterable[TrialLine]) -> dict[str, Any]:
         "total": format_units(sum(line.units for line in found), found[0].decimals),
         "rows": [
             (
-                Purpose(line.purpose).label,
+                line.purpose.replace("_", " ").capitalize(),
                 grouped(format_units(line.units, line.decimals)),
                 line.units < 0,
             )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from io import BytesIO
@@ -15,7 +16,7 @@ PRECISION = 38  # what decimal128 holds; a bigint needs 19
 
 def pack(content: dict[str, Any]) -> bytes:
     amount = pa.decimal128(PRECISION, content["scale"])
-    types = {
+    types: dict[str, tuple[Any, Callable[[str], object]]] = {
         "time_utc": (pa.timestamp("us", tz="UTC"), datetime.fromisoformat),
         "seal": (pa.int64(), int),
         "entry": (pa.int64(), int),

@@ -13,8 +13,6 @@ from typing import Any
 import typst
 
 TEMPLATE = Path(__file__).with_name("statement.typ")
-# Kept for decades (A-2a), read by screen readers (UA-1). A glyph that is missing is an error.
-STANDARDS = ["a-2a", "ua-1"]
 
 
 def typeset(content: dict[str, Any]) -> bytes:
@@ -31,7 +29,8 @@ def _compile(content: dict[str, Any]) -> bytes:
         str(TEMPLATE),
         root=str(TEMPLATE.parent),
         ignore_system_fonts=True,
-        pdf_standards=STANDARDS,
+        # Kept for decades, and read by screen readers. A glyph that is missing is an error.
+        pdf_standards=["a-2a", "ua-1"],
         sys_inputs={"content": json.dumps(content)},
     )
     assert isinstance(made, bytes)

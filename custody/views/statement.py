@@ -1,8 +1,9 @@
 """The statement of account: a page that asks for asset and days, and its files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, overload
 from urllib.parse import urlencode
 
 from django import forms
@@ -67,20 +68,25 @@ class Month:
     query: str
 
 
-class LinesOf:
+class LinesOf(Sequence[StatementLine]):
     """A section's lines as Django's Paginator wants them: counted, and read in part."""
 
     def __init__(self, section: Section) -> None:
         self.section = section
 
-    def count(self) -> int:
+    def __len__(self) -> int:
         return self.section.lines_count
 
-    def __len__(self) -> int:
-        return self.count()
+    @overload
+    def __getitem__(self, at: int) -> StatementLine: ...
 
-    def __getitem__(self, part: slice) -> list[StatementLine]:
-        return self.section.lines_from(part.start, part.stop - part.start)
+    @overload
+    def __getitem__(self, at: slice) -> list[StatementLine]: ...
+
+    def __getitem__(self, at: int | slice) -> StatementLine | list[StatementLine]:
+        if isinstance(at, int):
+            return self.section.lines_from(at, 1)[0]
+        return self.section.lines_from(at.start, at.stop - at.start)
 
 
 @require_safe
@@ -184,7 +190,7 @@ def _months(investor: Investor | None) -> list[Month]:
     begun = get_first_date(investor_id=investor.pk) if investor else None
     if begun is None:
         return []
-    months = []
+    months: list[Month] = []
     last = clock.now().date().replace(day=1) - timedelta(days=1)
     while last >= begun and len(months) < MONTHS_SHOWN_MAX:
         first = last.replace(day=1)

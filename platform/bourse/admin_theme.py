@@ -122,7 +122,6 @@ UNFOLD: dict[str, Any] = {
                         "custody.view_ledgeraccount"
                     ),
                 },
-                _item("Closed periods", "event_available", "custody_period"),
                 _item("Pool transfers", "swap_horiz", "custody_pooltransfer"),
             ),
             _group(

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from custody import heads, sealing
-from custody.models import Seal
+from custody import heads, operations, sealing
+from custody.models import Asset, ReserveAttestation, Seal
 from custody.sealing import seal_hash
 from custody.views import reserves
-from tests.ledger_stories import Books
+from tests.custody_stories import House
+from tests.ledger_stories import NOON, Books
 from tests.sealing_stories import seal_all
 
 DEPOSIT = {"chain USDC": "-1", "alice main USDC": "+1"}
@@ -88,3 +89,26 @@ def test_keys_that_this_machine_does_not_keep_are_not_offered(
 
     assert Client().get("/reserves/seals.pub").status_code == 404
     assert "/reserves/seals.pub" not in Client().get("/reserves/").content.decode()
+
+
+def test_a_count_of_reserves_names_the_newest_ledger_seal(house: House) -> None:
+    Asset.objects.filter(code="AAPLx").update(mint_address="1" * 32)
+
+    def count() -> ReserveAttestation:
+        (made,) = operations.attest_reserves(
+            chain=house.chain, custodian=house.custodian, now=house.now
+        )
+        return ReserveAttestation.objects.get(id=made.id)
+
+    unsealed = count()
+    for n, chain in ((1, "ledger"), (2, "ledger"), (3, "audit")):
+        Seal.objects.create(
+            chain=chain, n=n, previous_hash=bytes(32), merkle_root=bytes(32), leaf_count=1,
+            xid_from=n, xid_to=n + 1, sealed_at=NOON, key_id="0" * 16, signature=bytes(64),
+        )  # fmt: skip
+    sealed = count()
+
+    assert unsealed.ledger_seal is None
+    assert sealed.ledger_seal == Seal.objects.get(chain="ledger", n=2)
+    (shown,) = Client().get("/api/v1/reserves/").json()
+    assert shown["ledger_seal"] == 2
