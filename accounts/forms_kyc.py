@@ -36,7 +36,9 @@ class DetailsForm(forms.Form):
     nationality = forms.ChoiceField(label="Nationality", choices=country_choices)
     residence_country = forms.ChoiceField(label="Country where you live", choices=country_choices)
     street = forms.CharField(max_length=200, label="Street and number")
-    postal_code = forms.CharField(max_length=20, label="Postal code")
+    postal_code = forms.CharField(
+        max_length=20, label="Postal code", help_text="Where there is none, write 00000."
+    )
     city = forms.CharField(max_length=100, label="City")
     tax_country = forms.ChoiceField(
         label="Country where you pay tax", choices=country_choices,

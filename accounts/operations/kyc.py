@@ -5,7 +5,6 @@ asked at submission, before anything goes to the provider: whoever we may not
 serve hears why at once, and their documents go nowhere.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -15,6 +14,14 @@ from django.db import IntegrityError, transaction
 
 from accounts import documents, eligibility, queries
 from accounts.cases import CaseMoved, move, note
+from accounts.declared import (
+    MalformedDetails,
+    check_address,
+    check_birth_date,
+    check_city,
+    check_name,
+    check_postal_code,
+)
 from accounts.models import Investor, KycCase, KycDocument
 from accounts.personal_data import PersonalData, seal_form
 from accounts.rules import Verdict, judge
@@ -22,12 +29,8 @@ from accounts.states import EDITABLE, KycStatus
 from kernel.ids import uuid7
 from kernel.refusals import NotFound, Refusal
 
-AGE_YEARS_MIN = 18
-AGE_YEARS_MAX = 120
 TAX_RESIDENCES_MAX = 5
 DOCUMENTS_MAX = 10
-NAME_LENGTH_MAX = 100
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 class CaseClosed(Refusal):
@@ -35,18 +38,6 @@ class CaseClosed(Refusal):
 
     code = "case_closed"
     http_status = 409
-
-
-class Underage(Refusal):
-    """You have to be at least 18 years old."""
-
-    code = "underage"
-
-
-class MalformedDetails(Refusal):
-    """Some of your details cannot be right."""
-
-    code = "malformed_details"
 
 
 class UnknownCountry(Refusal):
@@ -99,7 +90,7 @@ def save_form(*, investor_id: int, form: Form, now: datetime) -> KycCase:
     :raises NotFound, CaseClosed, Underage, MalformedDetails, UnknownCountry: as they say.
     """
     case = _editable_case(investor_id)
-    _check_person(form.personal, now.date())
+    _check_person(form, now.date())
     _check_countries(form)
     KycCase.objects.filter(id=case.id).update(
         form_sealed=seal_form(form.personal, case_id=case.id), nationality=form.nationality,
@@ -216,24 +207,16 @@ def _editable_case(investor_id: int) -> KycCase:
     return case
 
 
-def _check_person(personal: PersonalData, today: date) -> None:
-    for name in (personal.given_names, personal.family_names):
-        if not _LETTER.search(name) or len(name) > NAME_LENGTH_MAX:
-            raise MalformedDetails("Write your names as they stand in your document.")
-    if not all(part.strip() for part in (personal.street, personal.city, personal.postal_code)):
-        raise MalformedDetails("Give your whole address.")
+def _check_person(form: Form, today: date) -> None:
+    personal = form.personal
+    check_name("given_names", personal.given_names)
+    check_name("family_names", personal.family_names)
+    check_birth_date(personal.birth_date, today)
+    check_address("street", personal.street)
+    check_postal_code(form.residence_country, personal.postal_code)
+    check_city(personal.city)
     if not 1 <= len(personal.tax_residences) <= TAX_RESIDENCES_MAX:
         raise MalformedDetails("Name between one and five countries where you pay tax.")
-    age = _age_years(personal.birth_date, today)
-    if age < AGE_YEARS_MIN:
-        raise Underage
-    if age > AGE_YEARS_MAX:
-        raise MalformedDetails("Look at your date of birth again.")
-
-
-def _age_years(birth_date: date, today: date) -> int:
-    had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
-    return today.year - birth_date.year - (0 if had_birthday else 1)
 
 
 def _check_countries(form: Form) -> None:

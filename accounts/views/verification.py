@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -12,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import queries
 from accounts.forms_kyc import DetailsForm, DocumentForm, ReviewForm, details_of
-from accounts.models import KycCase
+from accounts.models import Investor, KycCase
 from accounts.operations import investors, kyc
 from accounts.personal_data import reveal
 from accounts.queries import get_investor_for
@@ -21,6 +22,7 @@ from accounts.views.account import require_investor
 from kernel import clock
 from kernel.refusals import Refusal
 
+UPLOAD_PROBLEM = "upload_problem"  # in the session: why the last picture was not taken
 DECIDED = (KycStatus.APPROVED, KycStatus.REJECTED, KycStatus.SUSPENDED)
 WORKING_ON_IT = (KycStatus.SUBMITTED, KycStatus.PENDING_PROVIDER)
 
@@ -112,42 +114,63 @@ def _declared_before(request: HttpRequest, case: KycCase) -> dict[str, Any]:
 
 
 def _field_of(refusal: Refusal) -> str | None:
-    return {"underage": "birth_date"}.get(refusal.code)
+    """The field that a refusal is about; None: the form as a whole."""
+    field = refusal.details.get("field")
+    return field if isinstance(field, str) else None
 
 
 @require_http_methods(["GET", "POST"])
 def documents(request: HttpRequest) -> HttpResponse:
-    """Upload pictures, see them listed, take one back."""
+    """Upload pictures, see them listed, take one back.
+
+    Every upload is answered by a redirect, refused ones too: going back must not send
+    the picture again.
+    """
     investor = require_investor(request)
     case = queries.get_case_of(investor_id=investor.pk)
     if case is None or case.status not in EDITABLE:
         return redirect("verification")
     form = DocumentForm(
         request.POST or None, request.FILES or None,
-        initial={"issuing_country": case.nationality},
+        initial={
+            "issuing_country": request.GET.get("issuing_country") or case.nationality,
+            "kind": request.GET.get("kind"),
+        },
     )  # fmt: skip
-    if request.method == "POST" and form.is_valid():
-        try:
-            kyc.add_document(
-                investor_id=investor.pk,
-                kind=form.cleaned_data["kind"],
-                issuing_country=form.cleaned_data["issuing_country"],
-                content=form.cleaned_data["file"].read(),
-                now=clock.now(),
-            )
-        except Refusal as refusal:
-            form.add_error("file", refusal.message)
-        else:
+    if request.method == "POST":
+        problem = _upload(form, investor)
+        if problem is None:
             messages.success(request, "Uploaded.")
             return redirect("verification_documents")
+        request.session[UPLOAD_PROBLEM] = problem
+        chosen = {name: form.data.get(name, "") for name in ("kind", "issuing_country")}
+        return redirect(f"{reverse('verification_documents')}?{urlencode(chosen)}#upload")
     context = {
         "form": form,
+        "problem": request.session.pop(UPLOAD_PROBLEM, ""),
         "case": case,
         "documents": case.documents.order_by("uploaded_at"),
         "missing": queries.list_missing(case),
         "steps": steps_of(case, here="documents"),
     }
     return render(request, "accounts/verification_documents.html", context)
+
+
+def _upload(form: DocumentForm, investor: Investor) -> str | None:
+    """Keep the picture; else what is wrong with it, in words."""
+    if not form.is_valid():
+        return " ".join(str(problem) for problems in form.errors.values() for problem in problems)
+    try:
+        kyc.add_document(
+            investor_id=investor.pk,
+            kind=form.cleaned_data["kind"],
+            issuing_country=form.cleaned_data["issuing_country"],
+            content=form.cleaned_data["file"].read(),
+            now=clock.now(),
+        )
+    except Refusal as refusal:
+        return refusal.message
+    return None
 
 
 @require_POST

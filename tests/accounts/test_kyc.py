@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from accounts import documents, personal_data, queries
+from accounts import declared, documents, personal_data, queries
 from accounts.encryption import CannotOpen
 from accounts.models import Investor, KycCase, Outbox, PersonalDataAccess, User
 from accounts.operations import kyc
@@ -119,7 +119,7 @@ def test_somebody_a_day_short_of_eighteen_is_refused() -> None:
     young = details(birth_date=date(2008, 3, 3))
     grown = details(birth_date=date(2008, 3, 2))
 
-    with pytest.raises(kyc.Underage):
+    with pytest.raises(declared.Underage):
         kyc.save_form(investor_id=case.investor_id, form=young, now=NOW)
     assert kyc.save_form(investor_id=case.investor_id, form=grown, now=NOW).form_sealed
 
@@ -129,10 +129,10 @@ def test_somebody_a_day_short_of_eighteen_is_refused() -> None:
     [
         ({"nationality": "XX"}, kyc.UnknownCountry),
         ({"residence_country": "de"}, kyc.UnknownCountry),
-        ({"given_names": "123"}, kyc.MalformedDetails),
-        ({"city": "  "}, kyc.MalformedDetails),
-        ({"tax_residences": []}, kyc.MalformedDetails),
-        ({"birth_date": date(1800, 1, 1)}, kyc.MalformedDetails),
+        ({"given_names": "123"}, declared.MalformedDetails),
+        ({"city": "  "}, declared.MalformedDetails),
+        ({"tax_residences": []}, declared.MalformedDetails),
+        ({"birth_date": date(1800, 1, 1)}, declared.MalformedDetails),
     ],
 )
 def test_details_that_cannot_be_right_are_refused(

@@ -163,3 +163,18 @@ def test_accepting_never_leads_to_another_site(house: House, bob: Investor) -> N
     answer = accept(client_of(bob), text.sha256, next="https://evil.example/")
 
     assert answer.headers["Location"] == reverse("disclosure", args=["AAPLx"])
+
+
+def test_going_back_after_a_refused_picture_sends_nothing_again(charlie: User) -> None:
+    client = client_of(charlie)
+    save(client)
+    file = SimpleUploadedFile("pass.png", b"not a picture", content_type="image/png")
+    form = {"kind": "passport", "issuing_country": "DE", "file": file}
+
+    answer = client.post(reverse("verification_documents"), form)
+
+    assert answer.status_code == 302
+    page = client.get(answer.headers["Location"]).content.decode()
+    assert "Not uploaded." in page
+    assert '<option value="passport" selected' in page
+    assert "Not uploaded." not in client.get(reverse("verification_documents")).content.decode()
