@@ -172,7 +172,8 @@ def body_hash(command: PlaceOrder) -> bytes:
 
 
 def _refuse(batch: Batch, envelope: Envelope, refusal: Refusal) -> None:
-    answer = Answer(envelope.command.id, None, refusal.code, refusal.message)
+    details = {name: str(value) for name, value in refusal.details.items()}
+    answer = Answer(envelope.command.id, None, refusal.code, refusal.message, details)
     batch.answers.append((envelope.reply_to, answer))
 
 

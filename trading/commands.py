@@ -98,12 +98,13 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a command: an order, or a refusal's code and message."""
+    """What became of a command: an order, or a refusal's code, message and figures."""
 
     command_id: UUID
     order: OrderView | None = None
     code: str = ""
     message: str = ""
+    details: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Answers(msgspec.Struct, frozen=True, array_like=True):

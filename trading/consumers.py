@@ -153,6 +153,8 @@ class MarketConsumer(AsyncWebsocketConsumer):
         answer |= {key: message[key] for key in ("channel", "listing") if key in message}
         if "order_id" in refusal.details:
             answer["order_id"] = refusal.details["order_id"]
+        elif refusal.details:
+            answer["details"] = refusal.details
         self._answer(message, answer)
 
     # Who it is.

@@ -277,8 +277,8 @@ def _order_of(answer: Answer) -> OrderView:
         return answer.order
     kind = REFUSALS.get(answer.code)
     if kind is not None:
-        raise kind(answer.message)
-    refusal = OrderRefused(answer.message)
+        raise kind(answer.message, **answer.details)
+    refusal = OrderRefused(answer.message, **answer.details)
     refusal.code = answer.code  # type: ignore[misc]
     raise refusal
 

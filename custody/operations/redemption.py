@@ -119,11 +119,13 @@ def _check(investor_id: int, asset_id: int, units: int) -> tuple[Asset, Asset, i
         raise NotRedeemable
     check_not_halted(token)
     if units < REDEMPTION_UNITS_MIN:
-        raise RedemptionTooSmall
+        raise RedemptionTooSmall(
+            minimum=format_units(REDEMPTION_UNITS_MIN, token.decimals),
+        )
     check_may_sell(investor_id)
     open_rows = Redemption.objects.filter(investor_id=investor_id).exclude(state__in=ENDED)
     if open_rows.count() >= OPEN_REDEMPTIONS_PER_INVESTOR_MAX:
-        raise TooManyOpenRedemptions
+        raise TooManyOpenRedemptions(maximum=str(OPEN_REDEMPTIONS_PER_INVESTOR_MAX))
     share = get_share_asset(token)
     return token, share, shares_of(token, share, units)
 
@@ -154,7 +156,9 @@ def _pool_with(investor_id: int, asset_id: int, units: int) -> int:
     most = max((account.available_units for account in trading), default=0)
     token = Asset.objects.get(pk=asset_id)
     raise ledger.InsufficientUnits(
-        f"You have {format_units(most, token.decimals)} {token.code} available."
+        f"You have {format_units(most, token.decimals)} {token.code} available.",
+        available=format_units(most, token.decimals),
+        needed=format_units(units, token.decimals),
     )
 
 

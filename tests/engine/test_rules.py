@@ -263,3 +263,31 @@ def test_orders_wait_while_the_share_behind_the_token_is_halted(desk: Any) -> No
 
     with pytest.raises(admission.UnderlyingHalted):
         desk.place(ALICE, "buy", quantity=1, price=100)
+
+
+@pytest.mark.parametrize(
+    ("order", "details"),
+    [
+        ({"quantity": 0.001, "price": 100}, {"minimum": "1.00"}),
+        ({"quantity": 1, "price": 100.005}, {"tick": "0.01"}),
+        ({"quantity_units": 150, "price": 100}, {"lot": "0.000001"}),
+        ({"quantity": 200, "price": 100}, {"available": "10000.00", "needed": "20050.00"}),
+        ({"quantity": 1, "price": 160}, {"low": "50.00", "high": "150.00", "reference": "100.00"}),
+    ],
+)
+def test_a_refusal_names_its_figures(
+    desk: Any, order: dict[str, Any], details: dict[str, str]
+) -> None:
+    desk.market.reference = 100 * USD
+
+    with pytest.raises(Refusal) as refused:
+        desk.place(ALICE, "buy", **order)
+
+    assert refused.value.details == details
+
+
+def test_a_sell_beyond_what_is_there_names_tokens(desk: Any) -> None:
+    with pytest.raises(InsufficientFunds) as refused:
+        desk.place(ALICE, "sell", quantity=100.5, price=100)
+
+    assert refused.value.details == {"available": "100", "needed": "100.5"}

@@ -7,7 +7,7 @@ refusal with its own code. Funds are judged later, on the plan of its fills
 
 from kernel.refusals import NotFound, Refusal
 from trading.commands import PlaceOrder
-from trading.engine.fees import MILLION, TOKEN, cash_floor
+from trading.engine.fees import MILLION, TOKEN, cash_floor, cash_text, token_text
 from trading.engine.market import Eligibility, Market, Rules
 from trading.states import ALLOWS
 
@@ -118,18 +118,26 @@ def _check_client_order_id(client_order_id: str | None) -> None:
 def _check_steps(command: PlaceOrder, rules: Rules) -> None:
     price, quantity, cash = command.price_units, command.quantity_units, command.cash_units
     if quantity is not None:
-        if not 0 < quantity <= ORDER_QUANTITY_MAX:
-            raise OrderTooLarge if quantity > 0 else OrderTooSmall
+        if quantity <= 0:
+            raise too_small(rules)
+        if quantity > ORDER_QUANTITY_MAX:
+            raise OrderTooLarge(maximum_quantity=token_text(ORDER_QUANTITY_MAX))
         if quantity % rules.lot:
-            raise QuantityNotOnLot
-    if cash is not None and not rules.min_cash <= cash <= ORDER_CASH_MAX:
-        raise OrderTooLarge if cash > rules.min_cash else OrderTooSmall
+            raise QuantityNotOnLot(lot=token_text(rules.lot))
+    if cash is not None and cash < rules.min_cash:
+        raise too_small(rules)
+    if cash is not None and cash > ORDER_CASH_MAX:
+        raise OrderTooLarge(maximum=cash_text(ORDER_CASH_MAX))
     if price is not None:
         # A lot must be worth a unit of cash, or a trade could move none.
         if price <= 0 or price % rules.tick or cash_floor(price, rules.lot) < 1:
-            raise PriceNotOnTick
+            raise PriceNotOnTick(tick=cash_text(rules.tick))
         if quantity is not None and price * quantity > ORDER_CASH_MAX * TOKEN:
-            raise OrderTooLarge
+            raise OrderTooLarge(maximum=cash_text(ORDER_CASH_MAX))
+
+
+def too_small(rules: Rules) -> OrderTooSmall:
+    return OrderTooSmall(minimum=cash_text(rules.min_cash))
 
 
 def check_sender(eligibility: Eligibility | None, rules: Rules, *, is_buy: bool) -> None:
@@ -166,7 +174,13 @@ def check_collar(price: int, market: Market) -> None:
         return
     band = market.reference * market.rules.collar_e6 // MILLION
     if abs(price - market.reference) > band:
-        raise PriceOutsideCollar
+        tick = market.rules.tick
+        low, high = market.reference - band, market.reference + band
+        raise PriceOutsideCollar(
+            low=cash_text(max(low + -low % tick, tick)),
+            high=cash_text(high - high % tick),
+            reference=cash_text(market.reference),
+        )
 
 
 def may_take(market: Market) -> bool:

@@ -6,10 +6,20 @@ millionths of a base unit; what it has paid is always the ceiling of that, and
 a fill pays the difference. See docs/matching.md, "Fees and holds".
 """
 
-from kernel.money import ceil_div
+from kernel.money import ceil_div, format_units
 
 MILLION = 1_000_000
-TOKEN = 10**8  # base units of one whole token
+TOKEN_DECIMALS, CASH_DECIMALS = 8, 6
+TOKEN = 10**TOKEN_DECIMALS  # base units of one whole token
+
+
+def cash_text(units: int) -> str:
+    """Cash, or a price per token, as a refusal names it."""
+    return format_units(units, CASH_DECIMALS, places_min=2)
+
+
+def token_text(units: int) -> str:
+    return format_units(units, TOKEN_DECIMALS)
 
 
 def cash_floor(price_units: int, quantity_units: int) -> int:

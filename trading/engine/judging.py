@@ -67,12 +67,12 @@ def size(order: BookOrder, market: Market) -> None:
         rate = rules.hold_rate_e6 if order.is_buy else 0
         order.quantity = quantity_for(order.cash, order.price, rate, rules.lot)
         if not order.quantity:
-            raise admission.OrderTooSmall
+            raise admission.too_small(rules)
 
 
 def _check_worth(price: int, quantity: int, rules: Rules) -> None:
     if cash_floor(price, quantity) < rules.min_cash:
-        raise admission.OrderTooSmall
+        raise admission.too_small(rules)
 
 
 def plan_fills(order: BookOrder, market: Market) -> Plan:

@@ -14,7 +14,7 @@ from trading.commands import CancelOrder, PlaceOrder
 from trading.engine import admission, judging
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects, Transfer
-from trading.engine.fees import buy_hold
+from trading.engine.fees import buy_hold, cash_text, token_text
 from trading.engine.judging import is_spent
 from trading.engine.market import Eligibility, Funds, Market, Rules
 from trading.engine.matching import Execution, Plan, apply
@@ -131,8 +131,10 @@ class Pool:
         judging.size(order, market)
         planned = judging.plan_fills(order, market)
         asset_id, needed = judging.needed_funds(order, market, planned)
-        if self.available(order.investor_id, asset_id) < needed:
-            raise InsufficientFunds(needed_units=needed)
+        available = self.available(order.investor_id, asset_id)
+        if available < needed:
+            text = cash_text if order.is_buy else token_text
+            raise InsufficientFunds(available=text(available), needed=text(needed))
         self._accept(order, market, planned, effects)
         return order
 
@@ -145,7 +147,7 @@ class Pool:
         if command.price_units is not None:
             admission.check_collar(command.price_units, market)
         if len(self.orders_of.get(command.investor_id, ())) >= OPEN_ORDERS_PER_INVESTOR_MAX:
-            raise TooManyOpenOrders
+            raise TooManyOpenOrders(maximum=str(OPEN_ORDERS_PER_INVESTOR_MAX))
         assert eligibility is not None
         return eligibility
 
