@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -135,6 +135,15 @@ def cancel_sync(command: CancelOrder) -> OrderView:
         raise engine_pool.OrderNotOpen(status=closed.status) from None
 
 
+def cancel_all_sync(*, investor_id: int) -> int:
+    """Cancel every open order of this investor; return how many were open until then.
+
+    :raises OutcomeUnknown: for some no answer came in time; ask again, it does no harm.
+    """
+    ids = queries.list_open_ids(investor_id=investor_id)
+    return _in_background(_cancel_each(investor_id, ids))
+
+
 def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
     """`get_order` for code without an event loop."""
     return _get_order(investor_id, order_id)
@@ -142,6 +151,17 @@ def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
 
 async def _send_cancel(command: CancelOrder, timeout_seconds: float) -> OrderView:
     return await _client().send(command, command.order_id or command.id, timeout_seconds)
+
+
+async def _cancel_each(investor_id: int, ids: Sequence[UUID]) -> int:
+    """Side by side, in a few batches of the engine; what closed meanwhile does not count."""
+    commands = [CancelOrder(investor_id=investor_id, order_id=each) for each in ids]
+    work = (_send_cancel(each, COMMAND_TIMEOUT_SECONDS) for each in commands)
+    answers = await asyncio.gather(*work, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, engine_pool.OrderUnknown):
+            raise answer
+    return sum(isinstance(answer, OrderView) for answer in answers)
 
 
 def _get_order(investor_id: int, order_id: UUID) -> OrderView:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("trade/<slug:symbol>/order/", trade.place, name="place_order"),
     path("buy/<slug:symbol>/", buy.buy, name="buy"),
     path("buy/<slug:symbol>/confirm/", buy.confirm, name="buy_confirm"),
+    path("orders/cancel-all/", trade.cancel_all, name="cancel_all_orders"),
     path("orders/<uuid:order_id>/", trade.order, name="order"),
     path("orders/<uuid:order_id>/cancel/", trade.cancel, name="cancel_order"),
     path(

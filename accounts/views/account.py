@@ -5,9 +5,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import api_keys, queries
+from accounts.confirming import ask_first
 from accounts.forms import NewKeyForm
 from accounts.models import ApiKey, Consent, Investor
 from accounts.queries import get_investor_for, require_investor_for
@@ -77,6 +79,15 @@ def new_key(request: HttpRequest) -> HttpResponse:
 @require_POST
 def revoke_key(request: HttpRequest, key_id: str) -> HttpResponse:
     investor = require_investor(request)
+    question = ask_first(
+        request,
+        title="Revoke this key?",
+        text="Programs that use it are out at once. A revoked key never works again.",
+        action="Revoke the key",
+        back=reverse("security"),
+    )
+    if question is not None:
+        return question
     api_keys.revoke(investor_id=investor.pk, key_id=key_id, now=clock.now())
     messages.success(request, "The key is revoked. Programs that use it are out at once.")
     return redirect("security")

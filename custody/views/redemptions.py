@@ -8,8 +8,10 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.confirming import ask_first
 from accounts.models import Investor
 from accounts.queries import get_investor_for, require_investor_for
 from custody.forms import RedemptionForm
@@ -39,6 +41,17 @@ def new_redemption(request: HttpRequest) -> HttpResponse:
     investor = require_investor_for(request.user)
     form = RedemptionForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        what = f"{request.POST['quantity']} {form.cleaned_data['asset'].code}"
+        question = ask_first(
+            request,
+            title=f"Redeem {what}?",
+            text="The shares are sold at the exchange's price of the next session, and you get "
+            "USDC. Once the sale is sent it cannot be taken back.",
+            action=f"Redeem {what}",
+            back=reverse("new_redemption"),
+        )
+        if question is not None:
+            return question
         try:
             redemption = _request(form.cleaned_data, investor)
         except Refusal as refusal:

@@ -2,6 +2,7 @@
 // Live widgets are modules of their own, loaded where a page has them.
 
 import Alpine from "../vendor/alpine-csp.mjs";
+import { ask, isConfirmed } from "./confirm.js";
 import { plainDigits } from "./money.js";
 import { toast } from "./toast.js";
 import { showLocalTimes } from "./times.js";
@@ -70,6 +71,13 @@ async function prefer(event) {
   await fetch(form.action, { method: "POST", body: new FormData(form, event.submitter) });
 }
 
+// What cannot be taken back is asked about once more.
+function askFirst(event) {
+  if (event.defaultPrevented || isConfirmed(event.target)) return;
+  event.preventDefault();
+  ask(event.target, event.submitter);
+}
+
 // A double click must not send twice; the server refuses a second one anyway.
 function guardTwice(event) {
   const form = event.target;
@@ -82,11 +90,13 @@ function guardTwice(event) {
 function forgetSent(event) {
   if (!event.persisted) return;
   document.querySelectorAll("form[data-sent]").forEach((form) => delete form.dataset.sent);
+  document.querySelectorAll("form[data-confirm] input[name=confirmed]").forEach((each) => each.remove());
 }
 
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
 document.addEventListener("submit", prefer);
+document.addEventListener("submit", askFirst);
 document.addEventListener("submit", guardTwice);
 window.addEventListener("pageshow", forgetSent);
 document.addEventListener("change", (event) => {

@@ -140,6 +140,7 @@ def redeem(person: Person, tokens: str) -> None:
     person.page.fill("[name=quantity]", tokens)
     person.page.check("[name=forward]")
     person.press("Redeem")
+    person.page.locator("dialog.sheet").get_by_role("button", name="Redeem").click()
     expect(person.page.locator("main")).to_contain_text(f"Redemption of {tokens} AAPLx")
 
 

@@ -27,7 +27,8 @@ def test_without_verification_there_is_no_address_but_a_way_to_it(charlie: User)
 
 
 def redeem(client: Client, **changes: str) -> str:
-    form = {"asset": "AAPLx", "quantity": "1", "forward": "on", "key": "web-1"} | changes
+    form = {"asset": "AAPLx", "quantity": "1", "forward": "on", "key": "web-1"}
+    form |= {"confirmed": "yes"} | changes
     return client.post(reverse("new_redemption"), form, follow=True).content.decode()
 
 

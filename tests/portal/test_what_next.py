@@ -53,7 +53,8 @@ def test_more_than_one_has_is_refused_with_what_one_has(alice: Investor, house: 
     form = {"asset": "AAPLx", "quantity": "5", "forward": "on", "key": "web-1"}
     assert RedemptionForm(form).is_valid()
 
-    page = client_of(alice).post(reverse("new_redemption"), form).content.decode()
+    sure = {**form, "confirmed": "yes"}
+    page = client_of(alice).post(reverse("new_redemption"), sure).content.decode()
 
     assert " AAPLx available." in page
     assert "units" not in page.split('role="alert"', 1)[1].split("</div>", 1)[0]

@@ -80,6 +80,11 @@ def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Resul
     return {"count": len(ids)}
 
 
+def cancel_all(caller: Caller, parameters: Parameters, now: datetime) -> Result:
+    """Cancel every open order; `count` is how many there were."""
+    return {"count": order_entry.cancel_all_sync(investor_id=caller.investor_id)}
+
+
 def open_orders(caller: Caller, parameters: Parameters, now: datetime) -> Result:
     orders = queries.list_orders(
         investor_id=caller.investor_id, open_only=True, limit=OPEN_ORDERS_MAX
@@ -129,6 +134,7 @@ METHODS: dict[str, tuple[str, Handler]] = {
     "TradesHistory": ("read", trades_history),
     "AddOrder": ("trade", add_order),
     "CancelOrder": ("trade", cancel_order),
+    "CancelAll": ("trade", cancel_all),
 }
 
 

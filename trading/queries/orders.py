@@ -77,6 +77,12 @@ def list_orders(
     return [order_view(order) for order in orders.order_by("-id")[: min(limit, PAGE_MAX)]]
 
 
+def list_open_ids(*, investor_id: int) -> list[UUID]:
+    """The ids of every open order of this investor; the engine bounds how many there are."""
+    open_ones = Order.objects.filter(investor_id=investor_id, status=OrderStatus.OPEN.value)
+    return list(open_ones.order_by("id").values_list("id", flat=True))
+
+
 def list_trades(
     *,
     investor_id: int,

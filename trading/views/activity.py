@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from accounts.queries import get_investor_for
 from kernel.money import format_units
 from trading.models import Listing, Order, Trade
-from trading.queries.orders import own_trade
+from trading.queries.orders import list_open_ids, own_trade
 from trading.states import OrderStatus
 
 PAGE_SIZE = 50
@@ -81,6 +81,7 @@ def activity(request: HttpRequest) -> HttpResponse:
         "page": page,
         "tabs": TABS,
         "states": STATES,
+        "has_open_orders": bool(list_open_ids(investor_id=investor_id)),
         "listings": Listing.objects.filter(pk__in=rows.values("listing_id").distinct()).order_by(
             "symbol"
         ),

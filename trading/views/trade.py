@@ -12,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.confirming import ask_first
 from accounts.models import Investor
 from accounts.queries import get_investor_for, require_investor_for
 from custody.pages import get_holding
@@ -153,6 +154,30 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
     else:
         messages.success(request, f"Your {order.side} order in {order.listing} is canceled.")
     return redirect("order", order_id=order_id)
+
+
+@require_POST
+def cancel_all(request: HttpRequest) -> HttpResponse:
+    """Cancel every open order, once it was asked whether that is meant."""
+    investor = require_investor(request)
+    question = ask_first(
+        request,
+        title="Cancel all open orders?",
+        text="Every order of yours that still waits is canceled, in all listings. "
+        "What is filled stays filled.",
+        action="Cancel all orders",
+        back=reverse("activity"),
+    )
+    if question is not None:
+        return question
+    try:
+        count = order_entry.cancel_all_sync(investor_id=investor.pk)
+    except OutcomeUnknown:
+        messages.warning(request, "Not every order answered yet. Look at what is still open.")
+    else:
+        words = "1 order is" if count == 1 else f"{count} orders are"
+        messages.success(request, f"{words} canceled.")
+    return redirect("activity")
 
 
 @require_safe
