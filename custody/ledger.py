@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from custody.entry_kinds import REVERSAL
 from custody.ledger_core import (
     INSERT_POSTINGS,
     AlreadyReversed,
@@ -108,7 +109,7 @@ def reverse(*, entry_id: int, key: str, reference: str, now: datetime) -> int:
         Line(posting.account_id, -posting.units)
         for posting in original.postings.order_by("line_no")
     )
-    entry = Entry(f"reversal of {original.kind}", key, reference, lines, reverses=entry_id)
+    entry = Entry(REVERSAL + original.kind, key, reference, lines, reverses=entry_id)
     return post([entry], now)[0]
 
 

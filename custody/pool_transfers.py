@@ -20,6 +20,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from custody import ledger
+from custody.entry_kinds import EntryKind
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import Purpose
 from custody.models import PoolTransfer
@@ -59,7 +60,7 @@ def request_in(
     )
     main, transit = _main_and_transit(transfer)
     entry = Entry(
-        "pool in requested",
+        EntryKind.POOL_IN_REQUESTED,
         f"pool_in:{transfer.id}",
         str(transfer.id),
         (Line(main, -units), Line(transit, units)),
@@ -113,7 +114,7 @@ def engine_entry(
     """The engine's side of a transfer; it commits with the row's `done` and batch number."""
     sign = 1 if direction == Direction.IN else -1
     return Entry(
-        f"pool {direction} done",
+        EntryKind.POOL_IN_DONE if sign > 0 else EntryKind.POOL_OUT_DONE,
         f"pool_{direction}_done:{transfer_id}",
         str(transfer_id),
         (Line(transit_id, -sign * units), Line(trading_id, sign * units)),
@@ -149,7 +150,7 @@ def _sweep(transfer_id: UUID, now: datetime) -> bool:
     transfer = PoolTransfer.objects.get(id=transfer_id)
     main, transit = _main_and_transit(transfer)
     entry = Entry(
-        "pool transfer swept",
+        EntryKind.POOL_TRANSFER_SWEPT,
         f"pool_swept:{transfer.id}",
         str(transfer.id),
         (Line(transit, -transfer.units), Line(main, transfer.units)),

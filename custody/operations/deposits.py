@@ -17,6 +17,7 @@ from solders.pubkey import Pubkey
 
 from accounts.models import Investor
 from custody import ledger, pool_transfers
+from custody.entry_kinds import EntryKind
 from custody.gateways.chain import (
     ACCOUNTS_MAX,
     CONFIRMED,
@@ -285,7 +286,7 @@ def credit(row: Deposit, slot: int, now: datetime) -> bool:
         pool_transfers.lock_way_in(
             investor_id=owner, asset_id=address.asset_id, pool=TRADING_POOL, besides=[chain]
         )
-    (entry_id,) = ledger.post([Entry("deposit", key, row.signature, lines)], now)
+    (entry_id,) = ledger.post([Entry(EntryKind.DEPOSIT, key, row.signature, lines)], now)
     transfer = None
     if owner is not None:
         transfer = pool_transfers.request_in(

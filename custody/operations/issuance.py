@@ -17,6 +17,7 @@ from solders.pubkey import Pubkey
 from accounts import approvals
 from accounts.models import Proposal, User
 from custody import ledger
+from custody.entry_kinds import EntryKind
 from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
@@ -318,7 +319,7 @@ def _book(mint: MintRequest, now: datetime) -> bool:
         Line(_house(mint.asset_id, Purpose.CHAIN_ISSUANCE), -mint.token_units),
         Line(_house(mint.asset_id, Purpose.INVENTORY), mint.token_units),
     )
-    entry = Entry("mint", f"mint:{mint.id}", str(mint.id), lines)
+    entry = Entry(EntryKind.MINT, f"mint:{mint.id}", str(mint.id), lines)
     ledger.capture(account_id=free, units=mint.share_units, entry=entry, now=now)
     return _move(mint, MintState.MINTED, held_units=0, minted_at=now, ended_at=now)
 

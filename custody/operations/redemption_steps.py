@@ -15,6 +15,7 @@ from django.db.models import Q, Sum
 from solders.pubkey import Pubkey
 
 from custody import ledger, pool_transfers
+from custody.entry_kinds import EntryKind
 from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
@@ -121,7 +122,7 @@ def _escrow(row: Redemption, now: datetime) -> bool:
         Line(_owned(row, Purpose.MAIN), -row.units),
         Line(_owned(row, Purpose.REDEMPTION), row.units),
     )
-    entry = Entry("redemption held", f"redemption_held:{row.id}", str(row.id), lines)
+    entry = Entry(EntryKind.REDEMPTION_HELD, f"redemption_held:{row.id}", str(row.id), lines)
     ledger.post([entry], now)
     sell = CustodianOrder.Side.SELL
     order = order_shares(asset_id=row.share_asset_id, side=sell, units=share_units, now=now)
@@ -165,7 +166,7 @@ def _sell(row: Redemption, order: CustodianOrder, now: datetime) -> bool:
         reason=_part_in_words(row, rest) if rest else "",
     )
     if moved and rest:
-        _release(row, rest, "redemption rest", now)
+        _release(row, rest, EntryKind.REDEMPTION_REST, now)
         _into_trading(row, row.asset_id, rest, "rest", now)
     return moved
 
@@ -180,12 +181,12 @@ def _give_back(row: Redemption, reason: str, now: datetime) -> bool:
     """The custodian did not sell: the units return to trading, nothing is burned."""
     moved = _move(row, RedemptionState.REFUSED, reason=reason[:200], refused_at=now)
     if moved:
-        _release(row, row.units, "redemption refused", now)
+        _release(row, row.units, EntryKind.REDEMPTION_REFUSED, now)
         _into_trading(row, row.asset_id, row.units, "back", now)
     return moved
 
 
-def _release(row: Redemption, units: int, kind: str, now: datetime) -> None:
+def _release(row: Redemption, units: int, kind: EntryKind, now: datetime) -> None:
     lines = (
         Line(_owned(row, Purpose.REDEMPTION), -units),
         Line(_owned(row, Purpose.MAIN), units),
@@ -254,7 +255,7 @@ def _burn_entry(row: Redemption, sale: Entry) -> Entry:
         Line(dust_account, dust),
     )
     booked = tuple(line for line in lines if line.units)
-    return Entry("burn", f"burn:{row.id}", str(row.id), booked)
+    return Entry(EntryKind.BURN, f"burn:{row.id}", str(row.id), booked)
 
 
 def _dust(row: Redemption, *, circulating: int, backing: int) -> int:
@@ -277,7 +278,7 @@ def _sale_entry(row: Redemption) -> Entry:
         Line(_house(row.share_asset_id, Purpose.SHARES_FREE), -shares),
         Line(_house(row.share_asset_id, Purpose.CUSTODIAN_SETTLED), shares),
     )
-    return Entry("shares sold", f"shares_sold:{row.order_id}", str(row.order_id), lines)
+    return Entry(EntryKind.SHARES_SOLD, f"shares_sold:{row.order_id}", str(row.order_id), lines)
 
 
 @transaction.atomic
@@ -296,7 +297,7 @@ def _pay(row: Redemption, now: datetime) -> bool:
         Line(_house(usdc.pk, Purpose.FEES), row.fee_units),
     ]
     entry = Entry(
-        "redemption paid",
+        EntryKind.REDEMPTION_PAID,
         f"redemption_paid:{row.id}",
         str(row.id),
         tuple(line for line in lines if line.units),

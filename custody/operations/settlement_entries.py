@@ -6,6 +6,7 @@ a sale leave with the burn that frees them (operations/redemption_steps.py).
 """
 
 from custody import ledger
+from custody.entry_kinds import EntryKind
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import AssetKind, Purpose
 from custody.models import Asset, BlockOrder
@@ -17,13 +18,13 @@ def filled(row: BlockOrder) -> list[Entry]:
     assert row.cash_micros is not None
     if row.side == BlockOrder.Side.SELL:
         dollars = _dollars(Purpose.RECEIVABLE, -row.cash_micros, Purpose.PREFUNDING)
-        return _entries("sale filled", row, dollars)
+        return _entries(EntryKind.SALE_FILLED, row, dollars)
     shares = [
         Line(_house(row.asset_id, Purpose.CUSTODIAN_BOUGHT), -row.filled_units),
         Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), row.filled_units),
     ]
     dollars = _dollars(Purpose.PREFUNDING, -row.cash_micros, Purpose.PAYABLE)
-    return _entries("shares bought", row, shares + dollars)
+    return _entries(EntryKind.SHARES_BOUGHT, row, shares + dollars)
 
 
 def allocated(row: BlockOrder) -> list[Entry]:
@@ -37,7 +38,7 @@ def allocated(row: BlockOrder) -> list[Entry]:
         Line(_house(row.asset_id, Purpose.SHARES_UNSETTLED), -row.filled_units),
         Line(_house(row.asset_id, Purpose.SHARES_ALLOCATED), row.filled_units),
     ]
-    return _entries("shares allocated", row, lines)
+    return _entries(EntryKind.SHARES_ALLOCATED, row, lines)
 
 
 def settled(row: BlockOrder) -> list[Entry]:
@@ -45,7 +46,7 @@ def settled(row: BlockOrder) -> list[Entry]:
     assert row.filled_units is not None
     if row.side == BlockOrder.Side.SELL:
         dollars = _dollars(Purpose.CUSTODIAN_CASH, -row.owed_micros, Purpose.RECEIVABLE)
-        return _entries("sale settled", row, dollars)
+        return _entries(EntryKind.SALE_SETTLED, row, dollars)
     shares = [
         Line(_house(row.asset_id, Purpose.CUSTODIAN_ALLOCATED), row.filled_units),
         Line(_house(row.asset_id, Purpose.CUSTODIAN_SETTLED), -row.filled_units),
@@ -53,7 +54,7 @@ def settled(row: BlockOrder) -> list[Entry]:
         Line(_house(row.asset_id, Purpose.SHARES_FREE), row.filled_units),
     ]
     dollars = _dollars(Purpose.PAYABLE, -row.owed_micros, Purpose.CUSTODIAN_CASH)
-    return _entries("shares settled", row, shares + dollars)
+    return _entries(EntryKind.SHARES_SETTLED, row, shares + dollars)
 
 
 def _dollars(of: Purpose, micros: int, to: Purpose) -> list[Line]:
@@ -64,7 +65,7 @@ def _dollars(of: Purpose, micros: int, to: Purpose) -> list[Line]:
     return [Line(_house(usd.pk, of), micros), Line(_house(usd.pk, to), -micros)]
 
 
-def _entries(kind: str, row: BlockOrder, lines: list[Line]) -> list[Entry]:
+def _entries(kind: EntryKind, row: BlockOrder, lines: list[Line]) -> list[Entry]:
     if not lines:
         return []
     return [Entry(kind, f"{kind.replace(' ', '_')}:{row.id}", str(row.id), tuple(lines))]

@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 
 from accounts.models import User
 from custody import ledger
+from custody.entry_kinds import EntryKind
 from custody.gateways import token2022
 from custody.gateways.chain import SolanaChain
 from custody.gateways.chain_keys import ChainKeys
@@ -152,7 +153,7 @@ def _book(leg: SettlementLeg, now: datetime) -> bool:
         Line(_house(leg.asset_id, Purpose.CHAIN_ISSUANCE), units),
         Line(_house(leg.asset_id, Purpose.CHAIN), -units),
     )
-    entry = Entry("tokens moved", f"tokens_moved:{leg.id}", str(leg.id), lines)
+    entry = Entry(EntryKind.TOKENS_MOVED, f"tokens_moved:{leg.id}", str(leg.id), lines)
     ledger.post([entry], now)
     return _move(leg, SettlementLegState.FINAL, final_at=now)
 

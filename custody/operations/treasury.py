@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import Investor
 from custody import ledger, pool_transfers
+from custody.entry_kinds import EntryKind
 from custody.gateways.custodian import AlpacaCustodian
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import AssetKind, Purpose
@@ -39,7 +40,7 @@ def prefund_custodian(*, custodian: AlpacaCustodian, micros: int, key: str, now:
         Line(_house(usd.pk, Purpose.CUSTODIAN_CASH), -micros),
         Line(_house(usd.pk, Purpose.PREFUNDING), micros),
     )
-    ledger.post([Entry("custodian prefunded", f"prefund:{key}", key, lines)], now)
+    ledger.post([Entry(EntryKind.CUSTODIAN_PREFUNDED, f"prefund:{key}", key, lines)], now)
 
 
 def receive_shares(
@@ -57,7 +58,7 @@ def receive_shares(
         Line(_house(share.pk, Purpose.CUSTODIAN_SETTLED), -units),
         Line(_house(share.pk, Purpose.SHARES_FREE), units),
     )
-    ledger.post([Entry("shares delivered", f"shares_delivered:{key}", key, lines)], now)
+    ledger.post([Entry(EntryKind.SHARES_DELIVERED, f"shares_delivered:{key}", key, lines)], now)
 
 
 @transaction.atomic
@@ -90,7 +91,7 @@ def allocate_inventory(
     lines = [Line(_house(token.pk, Purpose.INVENTORY), -units), Line(main, units)]
     if cash:
         lines += [Line(paying, -cash), Line(_house(usdc.pk, Purpose.TREASURY), cash)]
-    entry = Entry("inventory sold", f"inventory_sold:{key}", key, tuple(lines))
+    entry = Entry(EntryKind.INVENTORY_SOLD, f"inventory_sold:{key}", key, tuple(lines))
     pool_transfers.lock_way_in(
         investor_id=investor_id,
         asset_id=token.pk,
