@@ -73,8 +73,8 @@ def send_case(*, case_id: UUID, provider: KycProvider, now: datetime) -> KycCase
             country=case.residence_country,
         )
     )  # fmt: skip
-    for document in case.documents.filter(sent_at__isnull=True).order_by("id"):
-        _send_document(document, applicant_id, provider, now)
+    for document_id in case.documents.order_by("id").values_list("id", flat=True):
+        _send_document(document_id, applicant_id, provider, now)
     provider.request_check(applicant_id)
     return move(case, KycStatus.PENDING_PROVIDER, now=now, provider_applicant_id=applicant_id)
 
@@ -121,9 +121,15 @@ def apply_event(*, event_id: int, provider: KycProvider, now: datetime) -> Provi
         return _settle(event, _apply_review(case.id, review, now), now)
 
 
+@transaction.atomic
 def _send_document(
-    document: KycDocument, applicant_id: str, provider: KycProvider, now: datetime
+    document_id: UUID, applicant_id: str, provider: KycProvider, now: datetime
 ) -> None:
+    # Locked while it is sent: the provider keeps every copy, so two workers must not both.
+    waiting = KycDocument.objects.select_for_update(no_key=True).filter(sent_at__isnull=True)
+    document = waiting.filter(id=document_id).first()
+    if document is None:
+        return
     provider.add_document(
         applicant_id, kind=document.kind, country=document.issuing_country,
         picture=documents.load(document.id),
@@ -145,7 +151,9 @@ def _find_case(event: Event) -> KycCase | None:
 
 
 def _settle(event: ProviderEvent, state: State, now: datetime) -> ProviderEvent:
-    ProviderEvent.objects.filter(pk=event.pk).update(state=state, applied_at=now)
+    # Of two workers the second finds the review applied already: that it was stays.
+    waiting = ProviderEvent.objects.filter(pk=event.pk, state=State.RECEIVED)
+    waiting.update(state=state, applied_at=now)
     event.refresh_from_db()
     return event
 

@@ -9,9 +9,16 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Max
 
 from accounts.cases import move, note
-from accounts.models import KycCase, Restriction, SanctionsEntry, ScreeningHit
+from accounts.models import (
+    KycCase,
+    Restriction,
+    SanctionsEntry,
+    SanctionsList,
+    ScreeningHit,
+)
 from accounts.operations.restrictions import impose
 from accounts.personal_data import PersonalData, reveal_to_system
 from accounts.screening import Match, NoSanctionsLists, screen
@@ -50,8 +57,14 @@ def screen_case(case: KycCase, *, now: datetime) -> Outcome | None:
 
 @transaction.atomic
 def rescreen_case(*, case_id: UUID, now: datetime) -> KycCase:
-    """Screen an approved or suspended investor again; a new hit freezes and opens the case."""
+    """Screen an approved or suspended investor again; a new hit freezes and opens the case.
+
+    Does nothing when the case was screened since the newest list was loaded.
+    """
     case = KycCase.objects.select_for_update(no_key=True).get(id=case_id)
+    newest = SanctionsList.objects.filter(is_current=True).aggregate(at=Max("loaded_at"))["at"]
+    if newest is not None and case.screened_at is not None and case.screened_at >= newest:
+        return case  # another worker was first
     outcome = screen_case(case, now=now)
     if outcome is None or case.status not in {KycStatus.APPROVED, KycStatus.SUSPENDED}:
         return case

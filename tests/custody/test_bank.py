@@ -1,6 +1,7 @@
 """Concurrent random transfers under snapshot reads: the total never moves, nothing is negative."""
 
 import random
+import threading
 from functools import partial
 
 import pytest
@@ -46,6 +47,27 @@ def test_every_snapshot_shows_the_whole_bank(books: Books, cloned_database: str,
     assert {name: books.row(name).posted_units for name in ACCOUNTS} == {
         name: moved[account_id] for name, account_id in ids.items()
     }
+    assert run.verify_ledger().differences == []
+
+
+def test_the_ledger_is_verified_while_transfers_go_on(books: Books, cloned_database: str) -> None:
+    """Each look finds all in order at one moment, and the writers do not wait for it."""
+    for name in ACCOUNTS:
+        books.give(name, "0.0001")
+    bank = Bank(cloned_database, {name: books.account_id(name) for name in ACCOUNTS})
+    dice = random.Random(4)
+    written_during: list[int] = []
+
+    def verify(is_over: threading.Event) -> None:
+        while not is_over.is_set():
+            before = len(bank.acknowledged)
+            assert run.verify_ledger().differences == []
+            written_during.append(len(bank.acknowledged) - before)
+
+    works = [partial(bank.post, bank.transfers(dice, f"{n}", 2 * CALLS)) for n in range(2)]
+    run_beside([*works, partial(bank.write, bank.transfers(dice, "write", 2 * CALLS))], verify)
+
+    assert max(written_during) > 1
     assert run.verify_ledger().differences == []
 
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from io import StringIO
-from typing import LiteralString
 
 import psycopg
 import pytest

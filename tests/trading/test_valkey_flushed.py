@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -139,7 +140,7 @@ async def test_orders_and_feeds_outlive_an_emptied_valkey(
     await asyncio.gather(watching, return_exceptions=True)
     assert last.status == "open"
     assert seen[-1]["seq"] == newest.book_seq
-    for before, after in zip(seen, seen[1:], strict=False):
+    for before, after in pairwise(seen):
         assert after["type"] == "snapshot" or after["seq"] == before["seq"] + 1
     await watcher.disconnect()
 
