@@ -150,6 +150,18 @@ def reject(
     )
 
 
+def expire(*, proposal_id: UUID, reason: str, now: datetime) -> None:
+    """Close a proposal that nobody decided in time; it can no longer be confirmed.
+
+    :raises ProposalDecided: somebody was first.
+    """
+    moved = Proposal.objects.filter(id=proposal_id, state=State.PROPOSED).update(
+        state=State.EXPIRED, decision_reason=reason, decided_at=now
+    )
+    if moved == 0:
+        raise ProposalDecided
+
+
 def mark_executed(*, proposal_id: UUID, now: datetime) -> Proposal:
     """The effect has happened; in the transaction of the effect, exactly once.
 

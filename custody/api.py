@@ -39,6 +39,7 @@ class BalanceSerializer(Shape):
     available = serializers.CharField()
     in_orders = serializers.CharField()
     in_redemption = serializers.CharField()
+    pledged = serializers.CharField()
     on_the_way = serializers.CharField()
 
 
@@ -242,6 +243,7 @@ def _balance_json(holding: Holding) -> dict[str, Any]:
         "available": holding.available_units,
         "in_orders": holding.in_orders_units,
         "in_redemption": holding.in_redemption_units,
+        "pledged": holding.pledged_units,
         "on_the_way": holding.on_the_way_units,
     }
     texts = {name: format_units(units, holding.asset.decimals) for name, units in parts.items()}

@@ -34,6 +34,7 @@ class Holding:
     available_units: int = 0
     in_orders_units: int = 0
     in_redemption_units: int = 0
+    pledged_units: int = 0
     on_the_way_units: int = 0
 
     @property
@@ -42,6 +43,7 @@ class Holding:
             self.available_units
             + self.in_orders_units
             + self.in_redemption_units
+            + self.pledged_units
             + self.on_the_way_units
         )
 
@@ -74,6 +76,9 @@ def get_holding(*, investor_id: int, asset: Asset) -> Holding:
 def _add(holding: Holding, account: LedgerAccount) -> None:
     if account.purpose in (Purpose.REDEMPTION, Purpose.WITHDRAWAL):
         holding.in_redemption_units += account.posted_units
+        return
+    if account.purpose == Purpose.PLEDGED:
+        holding.pledged_units += account.posted_units
         return
     holding.available_units += account.available_units
     holding.in_orders_units += account.held_units

@@ -69,7 +69,7 @@ class MintState(StrEnum):
     MINTING = "minting"
     MINTED = "minted"
     REJECTED = "rejected"  # the second officer said no
-    FAILED = "failed"  # the custodian rejected the order or filled only a part of it
+    FAILED = "failed"  # no shares or only a part of them, or nobody decided in time
 
 
 class RedemptionState(StrEnum):
@@ -166,8 +166,11 @@ MINT_MOVES: Mapping[MintState, frozenset[MintState]] = {
     MintState.REQUESTED: frozenset({MintState.SHARES_ORDERED, MintState.SHARES_SETTLED}),
     MintState.SHARES_ORDERED: frozenset({MintState.SHARES_BOUGHT, MintState.FAILED}),
     MintState.SHARES_BOUGHT: frozenset({MintState.SHARES_SETTLED}),
-    MintState.SHARES_SETTLED: frozenset({MintState.AWAITING_APPROVAL}),
-    MintState.AWAITING_APPROVAL: frozenset({MintState.APPROVED, MintState.REJECTED}),
+    # Failed: nobody decided in time.
+    MintState.SHARES_SETTLED: frozenset({MintState.AWAITING_APPROVAL, MintState.FAILED}),
+    MintState.AWAITING_APPROVAL: frozenset(
+        {MintState.APPROVED, MintState.REJECTED, MintState.FAILED}
+    ),
     MintState.APPROVED: frozenset({MintState.MINTING}),
     MintState.MINTING: frozenset({MintState.MINTED}),
     MintState.MINTED: frozenset(),

@@ -105,6 +105,7 @@ def balances(kind: str, holdings: Iterable[Holding]) -> str:
             "available": format_units(holding.available_units, holding.asset.decimals),
             "in_orders": format_units(holding.in_orders_units, holding.asset.decimals),
             "in_redemption": format_units(holding.in_redemption_units, holding.asset.decimals),
+            "pledged": format_units(holding.pledged_units, holding.asset.decimals),
             "on_the_way": format_units(holding.on_the_way_units, holding.asset.decimals),
         }
         for holding in holdings

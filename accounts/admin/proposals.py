@@ -15,7 +15,10 @@ from accounts.models import Investor, KycCase, Proposal
 from kernel import clock
 from reference.read_only import NamedRows
 
-TONES = {"proposed": "warning", "approved": "info", "rejected": "danger", "executed": "success"}
+TONES = {
+    "proposed": "warning", "approved": "info", "rejected": "danger", "executed": "success",
+    "expired": "danger",
+}  # fmt: skip
 
 
 class WaitingFilter(admin.SimpleListFilter):

@@ -22,6 +22,7 @@ class Proposal(models.Model):
         APPROVED = "approved"
         REJECTED = "rejected"
         EXECUTED = "executed"
+        EXPIRED = "expired"  # nobody decided in time
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=40)
@@ -54,6 +55,7 @@ class Proposal(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state="proposed", checker__isnull=True, decided_at__isnull=True)
+                | Q(state="expired", checker__isnull=True, decided_at__isnull=False)
                 | Q(state__in=DECIDED, checker__isnull=False, decided_at__isnull=False),
                 name="proposal_decided_by_a_checker",
             ),
@@ -86,6 +88,7 @@ class Proposal(models.Model):
                 transitions=[
                     ("proposed", "approved"),
                     ("proposed", "rejected"),
+                    ("proposed", "expired"),
                     ("approved", "executed"),
                 ],
             ),

@@ -6,10 +6,11 @@ settlement until the mint is booked, so no other mint can count them too.
 See docs/custody.md for the stages and docs/ledger.md for the postings.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from solders.pubkey import Pubkey
@@ -226,6 +227,8 @@ def _reserve(mint: MintRequest, now: datetime) -> bool:
 
 @transaction.atomic
 def _propose(mint: MintRequest, now: datetime) -> bool:
+    if _is_overdue(mint, now):
+        return _expire(mint, now)
     waiting = MintRequest.objects.select_for_update().filter(id=mint.id, state=mint.state)
     if waiting.first() is None:
         return False  # another worker proposed it
@@ -270,9 +273,29 @@ approvals.register(
 def _follow_proposal(mint: MintRequest, now: datetime) -> bool:
     """A proposal may be turned down in the proposals' own list too."""
     assert mint.proposal is not None
-    if mint.proposal.state != Proposal.State.REJECTED:
-        return False
-    return _release(mint, MintState.REJECTED, mint.proposal.decision_reason, now)
+    if mint.proposal.state == Proposal.State.REJECTED:
+        return _release(mint, MintState.REJECTED, mint.proposal.decision_reason, now)
+    return _is_overdue(mint, now) and _expire(mint, now)
+
+
+def _is_overdue(mint: MintRequest, now: datetime) -> bool:
+    assert mint.shares_settled_at is not None
+    return now - mint.shares_settled_at >= timedelta(days=settings.ENV.mint_decision_days)
+
+
+@transaction.atomic
+def _expire(mint: MintRequest, now: datetime) -> bool:
+    """Nobody decided in time: the proposal is closed, the shares are free again."""
+    reason = f"Nobody decided within {settings.ENV.mint_decision_days} days."
+    if mint.proposal_id is not None:
+        try:
+            approvals.expire(proposal_id=mint.proposal_id, reason=reason, now=now)
+        except approvals.ProposalDecided:
+            return False  # somebody just did
+    moved = _release(mint, MintState.FAILED, reason, now)
+    if not moved:
+        transaction.set_rollback(True)  # another worker was first
+    return moved
 
 
 @transaction.atomic

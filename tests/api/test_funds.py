@@ -40,6 +40,7 @@ def test_balances_add_up(bob: Partner) -> None:
         "available": "7",
         "in_orders": "3",
         "in_redemption": "0",
+        "pledged": "0",
         "on_the_way": "0",
     }
     assert balances["USDC"]["total"] == "50"

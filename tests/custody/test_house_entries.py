@@ -22,9 +22,12 @@ from custody.operations.house_entries import (
     propose_reversal,
 )
 from custody.operations.house_templates import TEMPLATES
+from custody.pages import get_holding
 from kernel.money import MalformedAmount
 from kernel.refusals import Forbidden
 from tests.ledger_stories import NOON, POOL, Books
+
+DOLLAR = 10**6
 
 
 def make_bookkeeper(name: str) -> User:
@@ -229,6 +232,11 @@ def test_a_pledge_comes_out_of_trading_and_goes_back(office: Office) -> None:
 
     assert office.books["alice pledged USDC"] == "20"
     assert office.books["alice trading USDC"] == "30"
+    holding = get_holding(
+        investor_id=office.books.investors["alice"].pk, asset=office.books.assets["USDC"]
+    )
+    assert (holding.total_units, holding.available_units) == (50 * DOLLAR, 30 * DOLLAR)
+    assert holding.pledged_units == 20 * DOLLAR
     office.book(EntryKind.PLEDGE_RELEASED, "20 USDC", "alice")
     assert office.books["alice pledged USDC"] == office.books["alice main USDC"] == "0"
     assert PoolTransfer.objects.filter(direction="in", units=20_000_000).exists()
