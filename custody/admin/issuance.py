@@ -1,5 +1,6 @@
 """Mint requests: started by one custody officer, approved by another."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,6 +18,7 @@ from accounts.admin.base import FileAdmin, officer_of
 from custody import operations
 from custody.admin.words import amount, mint_in_words, money, order_in_words, timeline
 from custody.ledger_purposes import AssetKind, Purpose
+from custody.mint_size import MintSize, check_mint_size, mint_size
 from custody.models import Asset, CustodianOrder, LedgerAccount, MintRequest
 from custody.operations.issuance import OFFICER_PERMISSION, share_units_for
 from custody.operations.shares import get_share_asset
@@ -96,6 +98,7 @@ class MintRequestAdmin(FileAdmin):
         return {
             "title": mint_in_words(row, price),
             "in_words": mint_in_words(row, price),
+            "beside": _beside(row.asset, row.token_units),
             "shares": amount(row.share_units, row.share_asset),
             "held": amount(row.held_units, row.share_asset),
             "proposal": proposal,
@@ -214,7 +217,37 @@ def _stages(mint: MintRequest) -> list[Any]:
     ]
 
 
+def _size_words(size: MintSize) -> str:
+    """ "12.5 % of the supply of 800 tokens, 3 times the inventory"."""
+    parts = [
+        f"{_ratio_words(ratio)} {what}"
+        for ratio, what in ((size.of_supply, "the supply"), (size.of_inventory, "the inventory"))
+        if ratio is not None
+    ]
+    return " and ".join(parts) if parts else "the first tokens of this asset"
+
+
+def _ratio_words(ratio: Decimal) -> str:
+    if ratio >= 2:  # "1,234 % of" is misread
+        return f"{ratio:,.1f} times"
+    return f"{ratio * 100:.2f} % of"
+
+
 def _preview(form: StartMintForm) -> str:
+    token, units = form.cleaned_data["asset"], form.cleaned_data["units"]
+    check_mint_size(token=token, units=units, now=clock.now())
+    return f"{_what_happens(form)} {_beside(token, units)}"
+
+
+def _beside(token: Asset, units: int) -> str:
+    """What it is worth, and how large beside what there is: a zero too many shows here."""
+    size = mint_size(token=token, units=units, now=clock.now())
+    if size.value_micros is None:
+        return f"That is {_size_words(size)}."
+    return f"That is worth {money(size.value_micros)} at the reference price: {_size_words(size)}."
+
+
+def _what_happens(form: StartMintForm) -> str:
     token, units = form.cleaned_data["asset"], form.cleaned_data["units"]
     share = get_share_asset(token)
     needed = share_units_for(token, share, units)

@@ -25,6 +25,7 @@ from custody.gateways.chain_keys import ChainKeys
 from custody.halts import check_not_halted
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import Purpose
+from custody.mint_size import check_mint_size
 from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
 from custody.operations.chain import GONE, Intent, sign_once
 from custody.operations.shares import get_share_asset, order_shares
@@ -89,6 +90,7 @@ def start_mint(
     :raises Forbidden: `maker` is not a custody officer.
     :raises NothingToMint, approvals.ReasonMissing, NoShareAsset: as they say.
     :raises AssetHalted: a difference of this token is being looked into.
+    :raises MintTooLarge: worth more than one mint may be.
     :raises NotEnoughFreeShares: with `use_free_shares`, and there are not enough.
     """
     if not maker.has_perm(OFFICER_PERMISSION):
@@ -104,6 +106,7 @@ def start_mint(
     if known is not None:
         return known
     check_not_halted(token)
+    check_mint_size(token=token, units=token_units, now=now)
     share = get_share_asset(token)
     share_units = share_units_for(token, share, token_units)
     order = None

@@ -173,3 +173,22 @@ def test_an_officer_lets_what_is_stuck_go_on(db: None) -> None:
     block.refresh_from_db()
     leg.refresh_from_db()
     assert (block.state, block.attempts, leg.state) == ("new", 0, "failed")
+
+
+def test_the_preview_tells_the_size_and_an_absurd_one_is_refused(house: House) -> None:
+    client = login(house.maker)
+    form = {
+        "asset": str(house.asset_id("AAPLx")),
+        "tokens": "10",
+        "shares": "buy",
+        "reason": "demand",
+        "mint_id": str(uuid7()),
+    }
+    url = reverse("admin:custody_mint_start")
+
+    assert "the first tokens of this asset" in client.post(url, form).content.decode()
+
+    huge = {**form, "tokens": "1000000000", "confirmed": "yes"}
+    assert "Look at the number again" in client.post(url, huge).content.decode()
+    assert not MintRequest.objects.exists()
+    assert not CustodianOrder.objects.exists()
