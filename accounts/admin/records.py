@@ -1,16 +1,12 @@
-"""Logins, keys, lists and records: to look at; staff logins and disclosures to make."""
+"""Keys, lists and records: to look at; disclosures to make."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import (
     ApiKey,
@@ -23,44 +19,10 @@ from accounts.models import (
     Restriction,
     SanctionsEntry,
     SanctionsList,
-    User,
 )
 from accounts.operations import disclosures
 from kernel import clock
 from reference.read_only import NamedRows, ReadOnlyAdmin
-
-admin.site.unregister(Group)
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """What staff may do hangs on groups."""
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    """Logins. What somebody may do is a group's, not a login's own."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ["email", "full_name", "is_staff", "is_active", "joined_at", "last_login"]
-    list_filter = ["is_staff", "is_active", "groups"]
-    search_fields = ["email", "full_name"]
-    ordering = ["email"]
-    readonly_fields = ["joined_at", "last_login"]
-    filter_horizontal = ["groups"]
-    fieldsets = [
-        (None, {"fields": ["email", "full_name", "password"]}),
-        ("Staff", {"fields": ["is_active", "is_staff", "groups"]}),
-        ("Dates", {"fields": ["joined_at", "last_login"]}),
-    ]
-    add_fieldsets = [
-        (None, {"fields": ["email", "full_name", "usable_password", "password1", "password2"]}),
-    ]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(ApiKey)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -63,7 +64,15 @@ def security(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def new_key(request: HttpRequest) -> HttpResponse:
-    """Make an API key; its secret is on the answer to this one request and nowhere else."""
+    """Make an API key: only for an investor who has just shown again who they are."""
+    require_investor(request)
+    answer: HttpResponse = _new_key(request)
+    return answer
+
+
+@reauthentication_required  # type: ignore[untyped-decorator]
+def _new_key(request: HttpRequest) -> HttpResponse:
+    """The secret is on the answer to this one request and nowhere else."""
     investor = require_investor(request)
     form = NewKeyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -40,6 +40,8 @@ class NamedRows:
         base: Any = super().get_changelist(request, **kwargs)  # type: ignore[misc]
 
         class Named(base):  # type: ignore[misc]
+            result_list: Any
+
             def get_results(self, request: HttpRequest) -> None:
                 super().get_results(request)
                 rows: list[Any] = list(self.result_list)

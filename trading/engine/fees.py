@@ -10,7 +10,7 @@ from kernel.money import ceil_div, format_units
 
 MILLION = 1_000_000
 TOKEN_DECIMALS, CASH_DECIMALS = 8, 6
-TOKEN = 10**TOKEN_DECIMALS  # base units of one whole token
+TOKEN = 10**8  # base units of one whole token
 
 
 def cash_text(units: int) -> str:
