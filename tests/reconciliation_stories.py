@@ -26,16 +26,17 @@ def sources(house: House, **parties: Any) -> Sources:
     )
 
 
-def look(house: House, *, later: timedelta = timedelta(0), **parties: Any) -> dict[str, str]:
-    """One run; the verdict of each comparison, by asset and what."""
-    run = reconcile(kind=Kind.INTERVAL, sources=sources(house, **parties), now=house.now + later)
-    return verdicts(run)
+def look(house: House, *, at: datetime | None = None, **parties: Any) -> dict[str, str]:
+    """One run, as of now or `at`; the verdict of each comparison, by asset and what."""
+    both = sources(house, **parties)
+    return verdicts(reconcile(kind=Kind.INTERVAL, sources=both, now=at or house.now))
 
 
 def look_twice(house: House) -> dict[str, str]:
     """Suspected, then a case: the verdicts of the second run."""
-    look(house)
-    return look(house, later=SECOND_LOOK)
+    now = house.now
+    look(house, at=now)
+    return look(house, at=now + SECOND_LOOK)
 
 
 def verdicts(run: ReconciliationRun) -> dict[str, str]:

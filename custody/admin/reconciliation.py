@@ -113,7 +113,12 @@ class ReconciliationRunAdmin(FileAdmin):
 
     def file_context(self, request: HttpRequest, row: ReconciliationRun) -> dict[str, Any]:
         figures = row.figures.select_related("asset").order_by("asset__code", "id")
-        return {"title": str(row), "figures": [_line(each) for each in figures]}
+        lines = [_line(each) for each in figures]
+        return {
+            "title": str(row),
+            "off": [line for line in lines if line["figure"].verdict != "matches"],
+            "matching": [line for line in lines if line["figure"].verdict == "matches"],
+        }
 
     def export(self, request: HttpRequest) -> HttpResponse:
         """The figures of the runs in the list, as it is filtered."""

@@ -11,7 +11,7 @@ from custody.reconciliation.history import (
     list_silent_parties,
     stands_still,
 )
-from kernel.money import format_units
+from kernel.money import to_decimal
 
 
 def list_reconciliation_alerts() -> list[str]:
@@ -27,13 +27,12 @@ def list_reconciliation_alerts() -> list[str]:
 
 
 def _difference(case: ReconciliationCase) -> SafeString:
-    digits = format_units(case.difference_units, case.asset.decimals)
-    sign = "+" if case.difference_units > 0 else ""
-    halted = case.asset.code if case.asset.instrument_id else "every token"
-    since = " Both sides match again." if case.matches_since else ""
+    by = to_decimal(case.difference_units, case.asset.decimals).normalize()
     return format_html(
-        '<a href="{}">{} ({}) differ from our ledger by {}{}.</a> '
+        '<a href="{}">{} differ from our ledger by {} {}.</a> '
         "Minting and redeeming of {} is halted.{}",
         reverse("admin:custody_reconciliationcase_change", args=[case.pk]),
-        case.get_what_display(), case.asset.code, sign, digits, halted, since,
+        case.get_what_display(), f"{by:+,f}", case.asset.code,
+        case.asset.code if case.asset.instrument_id else "every token",
+        " Both sides match again." if case.matches_since else "",
     )  # fmt: skip

@@ -9,6 +9,8 @@ from custody.models import Asset
 
 register = template.Library()
 
+NAMED_MAX = 8
+
 
 @register.inclusion_tag("custody/partials/halted.html")
 def halted_notice(asset: Asset | None = None, *, waiting: bool = False) -> dict[str, Any]:
@@ -19,4 +21,7 @@ def halted_notice(asset: Asset | None = None, *, waiting: bool = False) -> dict[
     halted = list_halted_tokens()
     if asset is not None:
         halted = halted.filter(pk=asset.pk)
-    return {"halted": list(halted), "waiting": waiting}
+    codes = list(halted.values_list("code", flat=True))
+    # More than anybody reads; it is the money then, and every token is.
+    names = ", ".join(codes) if len(codes) <= NAMED_MAX else "Tokens"
+    return {"halted": names, "waiting": waiting}

@@ -1,5 +1,6 @@
 """What an open case halts, what it lets go on, and how two officers end it."""
 
+import time
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from custody.models.reconciliation import Comparison
 from custody.reconciliation.cases import CaseClosed, StillDiffers, propose_close
 from kernel.ids import uuid7
 from reference.models import Instrument
-from tests.custody_stories import DOLLAR, TOKEN, House, make_officer
+from tests.custody_stories import DOLLAR, PATIENCE_SECONDS, TOKEN, House, make_officer
 from tests.ledger_stories import NOON, Books
 from tests.reconciliation_stories import (
     SECOND_LOOK,
@@ -55,7 +56,9 @@ def confirm(proposal: Proposal, checker: User, now: Any) -> None:
 def sell_and_sign_nothing(house: House, redemption: Redemption) -> None:
     """The shares are sold while the chain is silent."""
     with SolanaChain("http://127.0.0.1:1") as silent:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while state_of(redemption)[0] != "sold":
+            assert time.monotonic() < deadline, "it was not sold in time"
             operations.sweep_orders(custodian=house.custodian, now=house.now)
             operations.sweep_redemptions(chain=silent, keys=house.keys, now=house.now)
 
@@ -121,7 +124,7 @@ def test_a_difference_halts_minting_and_redeeming_until_two_officers_close_it(
     with pytest.raises(StillDiffers):
         propose_close(case_id=case.id, maker=house.maker, explanation="a wire", now=house.now)
     for looks in (2, 3, 4):
-        assert off(look(house, later=looks * SECOND_LOOK)) == {}
+        assert off(look(house, at=house.now + looks * SECOND_LOOK)) == {}
     case.refresh_from_db()
     assert case.is_open
     assert case.matches_since is not None
