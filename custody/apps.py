@@ -23,4 +23,4 @@ class CustodyConfig(AppConfig):
         register_holds(MINTS)
         register(escrow_is_of_redemptions)
         register_references(*REFERENCES)
-        register_subjects(**SUBJECTS)
+        register_subjects(SUBJECTS)

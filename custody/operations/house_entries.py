@@ -277,6 +277,10 @@ def _post(proposal: Proposal, draft: Draft, now: datetime) -> None:
     planned = draft.planned()
     lines = tuple(Line(_account_id(posting), posting.units) for posting in planned)
     key = f"{KEY_PREFIX}{proposal.id}"
+    if draft.template.goes_on_to_trading:
+        # Two postings follow; their balances are locked in one order (docs/locking.md).
+        transits = [_transit_id(each) for each in planned if _goes_on(each)]
+        ledger.lock_posted([*transits, *[line.account_id for line in lines]])
     ledger.post([Entry(draft.template.kind, key, str(proposal.id), lines)], now)
     if draft.template.goes_on_to_trading:
         _into_trading(planned, draft.template.kind, key, now)
@@ -326,7 +330,8 @@ def _reverse(proposal: Proposal, now: datetime) -> None:
 
 def _into_trading(planned: list[Planned], purpose: str, key: str, now: datetime) -> None:
     for posting in planned:
-        if posting.purpose == Purpose.MAIN and posting.owner_id is not None and posting.units > 0:
+        if _goes_on(posting):
+            assert posting.owner_id is not None
             pool_transfers.request_in(
                 investor_id=posting.owner_id,
                 asset_id=posting.asset.pk,
@@ -336,6 +341,14 @@ def _into_trading(planned: list[Planned], purpose: str, key: str, now: datetime)
                 key=key,
                 now=now,
             )
+
+
+def _goes_on(posting: Planned) -> bool:
+    return posting.purpose == Purpose.MAIN and posting.owner_id is not None and posting.units > 0
+
+
+def _transit_id(posting: Planned) -> int:
+    return ledger.get_account_id(None, posting.asset.pk, Purpose.TRANSIT, TRADING_POOL)
 
 
 def _account_id(posting: Planned) -> int:

@@ -1,5 +1,6 @@
 """What custody's rows and entries name without a foreign key."""
 
+from custody.entry_kinds import EntryKind
 from custody.verification.references import Reference
 
 BOOKED_KEYS = "SELECT key FROM custody_journalentry"
@@ -52,19 +53,39 @@ REFERENCES = [
     ),
 ]  # fmt: skip
 
+# Confirmed by two officers: what they are about is the proposal.
+HOUSE_KINDS = [
+    EntryKind.CAPITAL_PAID_IN, EntryKind.CAPITAL_ASSIGNED, EntryKind.CAPITAL_WITHDRAWN,
+    EntryKind.FEES_CLOSED, EntryKind.DUST_CLOSED, EntryKind.LOSS_BOOKED, EntryKind.COST_BOOKED,
+    EntryKind.PROFIT_CARRIED, EntryKind.LOSS_COVERED, EntryKind.SUSPENSE_BOOKED,
+    EntryKind.SUSPENSE_RETURNED, EntryKind.SUSPENSE_ATTRIBUTED, EntryKind.DIVIDEND_RECEIVED,
+    EntryKind.TAX_WITHHELD, EntryKind.TAX_REMITTED, EntryKind.DIVIDEND_REINVESTED,
+    EntryKind.DIVIDEND_PAID, EntryKind.PLEDGE_PLACED, EntryKind.PLEDGE_RELEASED,
+]  # fmt: skip
 TRANSFERS = "SELECT id FROM custody_pooltransfer"
 REDEMPTIONS = "SELECT id FROM custody_redemption"
+BLOCKS = "SELECT id FROM custody_blockorder"
+ORDERS = "SELECT id FROM custody_custodianorder"
 # By the kind of an entry, the rows that it can be about.
 SUBJECTS = {
-    "deposit": "SELECT signature FROM custody_deposit",
-    "pool_in_requested": TRANSFERS,
-    "pool_in_done": TRANSFERS,
-    "pool_out_done": TRANSFERS,
-    "pool_transfer_swept": TRANSFERS,
-    "mint": "SELECT id FROM custody_mintrequest",
-    "redemption_held": REDEMPTIONS,
-    "redemption_refused": REDEMPTIONS,
-    "redemption_rest": REDEMPTIONS,
-    "redemption_paid": REDEMPTIONS,
-    "burn": REDEMPTIONS,
+    **dict.fromkeys(HOUSE_KINDS, "SELECT id FROM accounts_proposal"),
+    EntryKind.DEPOSIT: "SELECT signature FROM custody_deposit",
+    EntryKind.POOL_IN_REQUESTED: TRANSFERS,
+    EntryKind.POOL_IN_DONE: TRANSFERS,
+    EntryKind.POOL_OUT_DONE: TRANSFERS,
+    EntryKind.POOL_TRANSFER_SWEPT: TRANSFERS,
+    # Bought or sold before there were blocks, an entry is about the order itself.
+    EntryKind.SHARES_BOUGHT: f"{BLOCKS} UNION ALL {ORDERS}",
+    EntryKind.SHARES_ALLOCATED: BLOCKS,
+    EntryKind.SHARES_SETTLED: f"{BLOCKS} UNION ALL {ORDERS}",
+    EntryKind.SALE_FILLED: BLOCKS,
+    EntryKind.SALE_SETTLED: BLOCKS,
+    EntryKind.SHARES_SOLD: ORDERS,
+    EntryKind.MINT: "SELECT id FROM custody_mintrequest",
+    EntryKind.TOKENS_MOVED: "SELECT id FROM custody_settlementleg",
+    EntryKind.REDEMPTION_HELD: REDEMPTIONS,
+    EntryKind.REDEMPTION_REFUSED: REDEMPTIONS,
+    EntryKind.REDEMPTION_REST: REDEMPTIONS,
+    EntryKind.BURN: REDEMPTIONS,
+    EntryKind.REDEMPTION_PAID: REDEMPTIONS,
 }

@@ -1,6 +1,7 @@
 """The ledger against itself: entries, balances, holds, and the rules in the database."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db import connection
 
@@ -9,7 +10,7 @@ from custody.ledger_core import Cursor
 from custody.ledger_purposes import CONTRA_PURPOSES, SIGNED_PURPOSES
 from custody.verification.balance_checks import since_parting
 from custody.verification.registry import Difference, list_hold_sources
-from custody.verification.since import since_entry, since_row
+from custody.verification.since import since_entry, since_promise, since_row
 from custody.verification.streaming import stream
 
 # The database recomputes and compares, and hands out what differs only. The text is
@@ -70,7 +71,8 @@ HOLDS = """
      WHERE COALESCE(account.held_units, 0) <> COALESCE(promised.units, 0)
 """
 SIGNS = """
-    SELECT account.id, account.purpose, account.posted_units, account.held_units
+    SELECT account.id, account.purpose, account.posted_units, account.held_units,
+           account.xmin::text::bigint
       FROM custody_ledgeraccount AS account
      WHERE CASE WHEN purpose = ANY (%s) THEN posted_units > 0 OR held_units <> 0
                 WHEN purpose = ANY (%s) THEN held_units <> 0
@@ -148,17 +150,15 @@ def holds_are_promised(_: Cursor) -> Iterator[Difference]:
     union = " UNION ALL ".join(sources or ["SELECT 0::bigint, 0::bigint WHERE false"])
     for account_id, held, promised, xmin in stream(HOLDS.format(sources=union)):
         where = f"ledger account {account_id}"
-        since = since_row(xmin) if xmin is not None else ""
-        oldest = _oldest_promise(account_id)
-        since = "; ".join(filter(None, [since, oldest]))
+        since = since_promise(xmin, _oldest_promise(account_id))
         yield Difference("held units", where, str(promised or 0), str(held), since)
 
 
-def _oldest_promise(account_id: int) -> str:
-    """In words since when units of this account are held; "" when they are for nothing."""
+def _oldest_promise(account_id: int) -> datetime | None:
+    """Since when units of this account are held; None when they are for nothing."""
     dated = [source.dated for source in list_hold_sources() if source.dated]
     if not dated:
-        return ""
+        return None
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT min(at) FROM ({' UNION ALL '.join(dated)}) AS promise (account_id, at)"  # noqa: S608 (as above)
@@ -166,14 +166,14 @@ def _oldest_promise(account_id: int) -> str:
             [account_id],
         )
         (at,) = cursor.fetchone()
-    return f"the oldest open promise is of {at.isoformat()}" if at else ""
+    return at if isinstance(at, datetime) else None
 
 
 def balances_have_their_sign(cursor: Cursor) -> Iterator[Difference]:
     cursor.execute(SIGNS, [sorted(CONTRA_PURPOSES), sorted(SIGNED_PURPOSES)])
-    for account_id, purpose, posted, held in cursor.fetchall():
-        where = f"ledger account {account_id} ({purpose})"
-        yield Difference("signs", where, "0 <= held <= posted, contra <= 0", f"{held}, {posted}")
+    for account_id, purpose, posted, held, xmin in cursor.fetchall():
+        where, rule = f"ledger account {account_id} ({purpose})", "0 <= held <= posted, contra <= 0"
+        yield Difference("signs", where, rule, f"{held}, {posted}", since_row(xmin))
 
 
 def reversals_name_an_entry(_: Cursor, scope: Scope = NOW) -> Iterator[Difference]:

@@ -5,7 +5,7 @@ an entry is about is a text. Each app registers its columns (`register_reference
 tests/custody/test_references.py finds one that nobody registered.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from custody.ledger_core import Cursor
@@ -34,16 +34,21 @@ def register_references(*references: Reference) -> None:
     _references.extend(references)
 
 
-def register_subjects(**queries: str) -> None:
-    """Say which rows entries of a kind are about ("_" for a space): a query of their ids.
+def register_subjects(queries: Mapping[str, str]) -> None:
+    """Say which rows entries of a kind are about: a query of their ids.
 
     An entry names its row in `reference`; one that names none is about nothing.
     """
-    _subjects.update({kind.replace("_", " "): query for kind, query in queries.items()})
+    _subjects.update({str(kind): query for kind, query in queries.items()})
 
 
 def list_references() -> list[Reference]:
     return list(_references)
+
+
+def list_subjects() -> list[str]:
+    """The kinds of entries whose rows are known."""
+    return list(_subjects)
 
 
 def references_name_what_exists(_: Cursor) -> Iterator[Difference]:

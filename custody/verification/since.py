@@ -1,5 +1,7 @@
 """Since when something differs: the first seal that covers it."""
 
+from datetime import datetime
+
 from django.db import connection
 
 from custody.as_of import first_seal_covering
@@ -29,6 +31,13 @@ def since_row(xmin: int) -> str:
         xid -= 2**32
     seal = first_seal_covering(xid)
     return f"at the latest {since_seal(seal)}" if seal else UNKNOWN
+
+
+def since_promise(xmin: int | None, oldest: datetime | None) -> str:
+    """For a balance against open rows: who wrote it last, and the oldest of those rows."""
+    known = [since_row(xmin)] if xmin is not None else []
+    known += [f"the oldest open promise is of {oldest.isoformat()}"] if oldest else []
+    return "; ".join(known)
 
 
 UNKNOWN = "unknown: the row is not sealed, and was last written after the last seal"

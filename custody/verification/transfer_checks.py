@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from custody.ledger_core import Cursor
 from custody.verification.registry import Difference
+from custody.verification.since import since_promise
 
 TRANSIT = """
     SELECT COALESCE(account.asset_id, sent.asset_id), COALESCE(account.pool, sent.pool),
-           COALESCE(account.posted_units, 0), COALESCE(sent.units, 0)
-      FROM (SELECT asset_id, pool, posted_units FROM custody_ledgeraccount
-             WHERE purpose = 'transit') AS account
-      FULL JOIN (SELECT asset_id, pool, sum(units) AS units
+           COALESCE(account.posted_units, 0), COALESCE(sent.units, 0),
+           account.written_by, sent.oldest
+      FROM (SELECT asset_id, pool, posted_units, xmin::text::bigint AS written_by
+              FROM custody_ledgeraccount WHERE purpose = 'transit') AS account
+      FULL JOIN (SELECT asset_id, pool, sum(units) AS units, min(requested_at) AS oldest
                    FROM custody_pooltransfer
                   WHERE direction = 'in' AND state = 'requested'
                      OR swept_at IS NULL
@@ -23,10 +25,11 @@ TRANSIT = """
 ESCROW = """
     SELECT COALESCE(account.owner_id, promised.investor_id),
            COALESCE(account.asset_id, promised.asset_id),
-           COALESCE(account.posted_units, 0), COALESCE(promised.units, 0)
-      FROM (SELECT owner_id, asset_id, posted_units FROM custody_ledgeraccount
-             WHERE purpose = 'redemption') AS account
-      FULL JOIN (SELECT investor_id, asset_id,
+           COALESCE(account.posted_units, 0), COALESCE(promised.units, 0),
+           account.written_by, promised.oldest
+      FROM (SELECT owner_id, asset_id, posted_units, xmin::text::bigint AS written_by
+              FROM custody_ledgeraccount WHERE purpose = 'redemption') AS account
+      FULL JOIN (SELECT investor_id, asset_id, min(held_at) AS oldest,
                         sum(CASE state WHEN 'sold' THEN sold_units ELSE units END) AS units
                    FROM custody_redemption WHERE state IN ('held', 'submitted', 'sold')
                   GROUP BY investor_id, asset_id) AS promised
@@ -37,13 +40,17 @@ ESCROW = """
 
 def escrow_is_of_redemptions(cursor: Cursor) -> Iterator[Difference]:
     cursor.execute(ESCROW)
-    for investor_id, asset_id, posted, promised in cursor.fetchall():
-        where = f"escrow of investor {investor_id}, asset {asset_id}"
-        yield Difference("escrow", where, f"{promised} units of redemptions", str(posted))
+    for investor_id, asset_id, posted, promised, xmin, oldest in cursor.fetchall():
+        where, expected = (
+            f"escrow of investor {investor_id}, asset {asset_id}",
+            "units of redemptions",
+        )
+        since = since_promise(xmin, oldest)
+        yield Difference("escrow", where, f"{promised} {expected}", str(posted), since)
 
 
 def transit_is_on_the_way(cursor: Cursor) -> Iterator[Difference]:
     cursor.execute(TRANSIT)
-    for asset_id, pool, posted, sent in cursor.fetchall():
-        where = f"transit of asset {asset_id}, pool {pool}"
-        yield Difference("transit", where, f"{sent} units sent", str(posted))
+    for asset_id, pool, posted, sent, xmin, oldest in cursor.fetchall():
+        where, since = f"transit of asset {asset_id}, pool {pool}", since_promise(xmin, oldest)
+        yield Difference("transit", where, f"{sent} units sent", str(posted), since)

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.db import models
 
 from custody import pool_transfers
+from custody.entry_kinds import EntryKind
 from custody.models import JournalEntry, PoolTransfer, Seal
 from custody.verification import references, run
 from tests.ledger_stories import NOON, POOL, Books
@@ -67,6 +68,13 @@ def test_every_column_that_names_a_row_without_a_foreign_key_is_verified() -> No
 
     assert expected - registered - CHECKED_ELSEWHERE.keys() - NO_REFERENCE.keys() == set()
     assert registered & NO_REFERENCE.keys() == set()
+
+
+def test_every_kind_of_entry_says_what_it_is_about() -> None:
+    """Or is one whose reference is its operator's own key, or which another check follows."""
+    kinds = {str(kind) for kind in EntryKind} - set(references.list_subjects())
+
+    assert kinds == {"custodian prefunded", "shares delivered", "inventory sold", "trade"}
 
 
 def test_every_registered_reference_is_a_query_that_runs(db: None) -> None:
