@@ -231,11 +231,17 @@ def sweep_house_entries(*, now: datetime) -> int:
 
 def _propose(body: dict[str, Any], *, maker: User, reason: str, now: datetime) -> Proposal:
     subject = _subject(body)
-    if is_booked(subject=subject):
+    if is_booked(subject=subject) or _is_on_its_way(subject):
         raise DocumentBooked
     return approvals.propose(
         kind=PROPOSAL_KIND, subject=subject, body=body, reason=reason, maker=maker, now=now
     )
+
+
+def _is_on_its_way(subject: str) -> bool:
+    """Whether units for something of this subject are coming out of trading."""
+    keys = [f"{KEY_PREFIX}{row.id}" for row in list_confirmed_not_booked().filter(subject=subject)]
+    return PoolTransfer.objects.filter(key__in=keys).exclude(state="refused").exists()
 
 
 def _subject(body: dict[str, Any]) -> str:

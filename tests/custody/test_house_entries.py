@@ -223,6 +223,8 @@ def test_a_pledge_comes_out_of_trading_and_goes_back(office: Office) -> None:
     proposal = office.propose(EntryKind.PLEDGE_PLACED, "20 USDC", "alice")
     office.confirm(proposal)
     assert office.books["alice pledged USDC"] == "0"
+    with pytest.raises(DocumentBooked):
+        office.propose(EntryKind.PLEDGE_PLACED, "20 USDC", "alice")
     assert house_entries.sweep_house_entries(now=NOON) == 0
 
     answer(office.books, PoolTransfer.objects.get(), "done")
@@ -251,6 +253,7 @@ def test_a_pledge_that_the_engine_refuses_is_never_booked(office: Office) -> Non
 
     assert house_entries.sweep_house_entries(now=NOON) == 0
     assert list_house_entries().get().entry_id is None
+    assert office.propose(EntryKind.PLEDGE_PLACED, "20 USDC", "alice").state == "proposed"
 
 
 def test_a_wrong_entry_is_reversed_by_one_that_names_it_once(office: Office) -> None:

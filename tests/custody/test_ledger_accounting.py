@@ -29,35 +29,49 @@ def test_a_deposit_is_owed_to_the_investor_and_lies_on_the_chain(books: Books) -
 
 
 def test_shares_are_bought_settled_and_put_behind_minted_tokens(books: Books) -> None:
-    books.book("prefund", {"custodian_cash USD": "-20000", "treasury USD": "+20000"})
+    books.book("custodian prefunded", {"custodian_cash USD": "-20000", "prefunding USD": "+20000"})
 
     books.book(
         "shares bought",
         {
             "custodian_bought AAPL": "-100",
             "shares_unsettled AAPL": "+100",
-            "treasury USD": "-19000",
-            "custodian_cash USD": "+19000",
+            "prefunding USD": "-19000",
+            "payable USD": "+19000",
         },
     )
-    assert books["shares_unsettled AAPL"] == "100"
-    assert books["treasury USD"] == "1000"
+    # The dollars still lie at the broker, and are owed to it: less is left to buy with.
+    assert books["custodian_cash USD"] == "-20000"
+    assert books["prefunding USD"] == "1000"
 
+    books.book(
+        "shares allocated",
+        {
+            "custodian_bought AAPL": "+100",
+            "custodian_allocated AAPL": "-100",
+            "shares_unsettled AAPL": "-100",
+            "shares_allocated AAPL": "+100",
+        },
+    )
     books.book(
         "shares settled",
         {
-            "custodian_bought AAPL": "+100",
+            "custodian_allocated AAPL": "+100",
             "custodian_settled AAPL": "-100",
-            "shares_unsettled AAPL": "-100",
+            "shares_allocated AAPL": "-100",
             "shares_free AAPL": "+100",
+            "payable USD": "-19000",
+            "custodian_cash USD": "+19000",
         },
     )
+    assert books["payable USD"] == "0"
+    assert books["custodian_cash USD"] == "-1000"
     books.book(
         "mint",
         {
             "shares_free AAPL": "-100",
             "shares_backing AAPL": "+100",
-            "chain AAPLx": "-100",
+            "chain_issuance AAPLx": "-100",
             "inventory AAPLx": "+100",
         },
     )
@@ -65,6 +79,30 @@ def test_shares_are_bought_settled_and_put_behind_minted_tokens(books: Books) ->
     assert books["shares_backing AAPL"] == "100"
     assert books["custodian_settled AAPL"] == "-100"
     assert books["inventory AAPLx"] == "100"
+    assert books.trial_balance() == ALL_ZERO
+
+
+def test_tokens_sold_are_the_investors_at_once_and_move_on_the_chain_later(books: Books) -> None:
+    books.give("inventory AAPLx", "100")
+    books.book("tokens moved", {"chain AAPLx": "+100", "chain_issuance AAPLx": "-100"})
+    books.give("alice main USDC", "950")
+
+    books.book(
+        "inventory sold",
+        {
+            "inventory AAPLx": "-5",
+            "alice main AAPLx": "+5",
+            "alice main USDC": "-950",
+            "treasury USDC": "+950",
+        },
+    )
+    # Sold, and not moved yet: the issuance wallet holds five more than the inventory.
+    assert books["chain_issuance AAPLx"] == "-100"
+    assert books["inventory AAPLx"] == "95"
+    books.book("tokens moved", {"chain_issuance AAPLx": "+5", "chain AAPLx": "-5"})
+
+    assert books["chain_issuance AAPLx"] == "-95"
+    assert books["chain AAPLx"] == "-5"
     assert books.trial_balance() == ALL_ZERO
 
 
@@ -116,8 +154,9 @@ def test_a_redemption_goes_through_escrow_to_cash(books: Books) -> None:
     books.give("treasury USDC", "10000")
 
     books.book("redemption held", {"alice main AAPLx": "-4", "alice redemption AAPLx": "+4"})
+    books.book("sale filled", {"receivable USD": "-760", "prefunding USD": "+760"})
     books.book(
-        "redemption burned",
+        "burn",
         {
             "alice redemption AAPLx": "-4",
             "chain AAPLx": "+4",
@@ -125,21 +164,79 @@ def test_a_redemption_goes_through_escrow_to_cash(books: Books) -> None:
             "shares_free AAPL": "+4",
         },
     )
+    books.book("shares sold", {"shares_free AAPL": "-4", "custodian_settled AAPL": "+4"})
     books.book(
-        "shares sold",
-        {
-            "shares_free AAPL": "-4",
-            "custodian_settled AAPL": "+4",
-            "custodian_cash USD": "-760",
-            "treasury USD": "+760",
-        },
+        "redemption paid",
+        {"treasury USDC": "-760", "alice main USDC": "+758.1", "fees USDC": "+1.9"},
     )
-    books.book("redemption paid", {"treasury USDC": "-758.10", "alice main USDC": "+758.1"})
+    # The broker still owes the dollars; they are free to buy with all the same.
+    assert books["receivable USD"] == "-760"
+    assert books["custodian_cash USD"] == "0"
+    books.book("sale settled", {"receivable USD": "+760", "custodian_cash USD": "-760"})
 
     assert books["alice main USDC"] == "758.1"
     assert books["chain AAPLx"] == "0"
     assert books["custodian_settled AAPL"] == "0"
+    assert books["prefunding USD"] == "760"
+    assert books["receivable USD"] == "0"
     assert books.trial_balance() == ALL_ZERO
+
+
+def test_a_year_ends_with_a_profit_that_becomes_capital_and_is_taken_out(books: Books) -> None:
+    books.give("treasury USDC", "1000")
+    books.book("capital paid in", {"treasury USDC": "-1000", "equity USDC": "+1000"})
+    books.give("fees USDC", "250")
+
+    books.book("fees closed", {"fees USDC": "-250", "result USDC": "+250"})
+    books.book("cost booked", {"result USDC": "-40", "chain USDC": "+40"})
+    books.book("loss booked", {"result USDC": "-300", "chain USDC": "+300"})
+    assert books["result USDC"] == "-90"
+    books.book("loss covered", {"equity USDC": "-90", "result USDC": "+90"})
+    books.book("capital withdrawn", {"equity USDC": "-910", "chain USDC": "+910"})
+
+    assert books["result USDC"] == "0"
+    assert books["chain USDC"] == "0"
+    assert books.trial_balance() == ALL_ZERO
+
+
+def test_a_dividend_is_owed_to_holders_and_its_tax_to_an_office(books: Books) -> None:
+    books.give("treasury USDC", "100")
+    books.book("dividend received", {"custodian_cash USD": "-100", "dividends_payable USD": "+100"})
+    books.book(
+        "tax withheld", {"dividends_payable USD": "-15", "withholding_tax_payable USD": "+15"}
+    )
+    books.book("tax remitted", {"withholding_tax_payable USD": "-15", "custodian_cash USD": "+15"})
+
+    books.book(
+        "dividend paid",
+        {
+            "dividends_payable USD": "-85",
+            "prefunding USD": "+85",
+            "treasury USDC": "-85",
+            "alice main USDC": "+85",
+        },
+    )
+
+    assert books["custodian_cash USD"] == "-85"
+    assert books["dividends_payable USD"] == "0"
+    assert books.trial_balance() == ALL_ZERO
+
+
+def test_nobody_is_paid_more_dividend_than_was_received(books: Books) -> None:
+    books.book("dividend received", {"custodian_cash USD": "-10", "dividends_payable USD": "+10"})
+
+    with pytest.raises(ledger.InsufficientUnits):
+        books.book("dividend reinvested", {"dividends_payable USD": "-11", "prefunding USD": "+11"})
+
+
+def test_what_is_pledged_cannot_be_spent(books: Books) -> None:
+    books.give("alice main USDC", "50")
+    books.book("pledge placed", {"alice main USDC": "-50", "alice pledged USDC": "+50"})
+
+    with pytest.raises(ledger.InsufficientUnits):
+        books.book("spent", {"alice main USDC": "-1", "treasury USDC": "+1"})
+
+    assert books["alice pledged USDC"] == "50"
 
 
 def test_a_mistake_is_reversed_by_an_entry_that_names_it(books: Books) -> None:
