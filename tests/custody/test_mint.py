@@ -7,7 +7,6 @@ from django.contrib.auth.models import Permission
 from django.db import IntegrityError, connection, transaction
 
 from accounts import approvals
-from accounts.models import Proposal
 from custody import operations
 from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
 from custody.operations.issuance import MintNotReady, NotEnoughFreeShares, NothingToMint
