@@ -67,7 +67,7 @@ REDEMPTIONS = "SELECT id FROM custody_redemption"
 BLOCKS = "SELECT id FROM custody_blockorder"
 ORDERS = "SELECT id FROM custody_custodianorder"
 # By the kind of an entry, the rows that it can be about.
-SUBJECTS = {
+SUBJECTS: dict[str, str] = {
     **dict.fromkeys(HOUSE_KINDS, "SELECT id FROM accounts_proposal"),
     EntryKind.DEPOSIT: "SELECT signature FROM custody_deposit",
     EntryKind.POOL_IN_REQUESTED: TRANSFERS,
