@@ -20,7 +20,7 @@ KINDS = ("kill -9", "freeze")
 # Longer than an engine's heartbeat may be late.
 FROZEN_SECONDS_MAX = 6.0
 # A worker may have to start first, and then to find something to do.
-REACH_SECONDS_MAX = 60.0
+REACH_SECONDS_MAX = 120.0
 TAKE_OVER_SECONDS_MAX = 30.0
 WEB_FROZEN_SECONDS = 2.0
 LOOK_SECONDS = 0.02
