@@ -100,8 +100,7 @@ def test_a_sale_whose_burn_was_not_booked_has_its_dollars_booked(house: House) -
     house.clock.to_next_session()
     house.sweep_until(lambda: Redemption.objects.get().state == "held")
     order = CustodianOrder.objects.get()
-    sold = {"client_order_id": order.id, "symbol": "AAPL", "side": "sell", "units": order.units}
-    house.custodian.place(**sold)
+    house.custodian.place(client_order_id=order.id, symbol="AAPL", side="sell", units=order.units)
     house.clock.advance(seconds=3)
     fill = house.custodian.find(client_order_id=order.id)
     assert fill is not None

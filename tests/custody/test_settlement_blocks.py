@@ -12,6 +12,7 @@ from custody.gateways.custodian import AlpacaCustodian
 from custody.models import BlockOrder, CustodianOrder, JournalEntry, MintRequest, Redemption
 from custody.operations import settlement_blocks
 from custody.operations.settlement_blocks import ATTEMPTS_MAX, NotStuck, sweep_orders
+from custody.operations.shares import order_shares
 from custody.operations.treasury import prefund_custodian
 from custody.queries import list_cash_breaks, reserves
 from kernel.refusals import Forbidden, NotFound
@@ -124,16 +125,16 @@ def test_a_fill_in_part_is_divided_pro_rata_to_the_last_unit(house: House) -> No
 
 
 def test_buying_and_selling_are_not_crossed(house: House) -> None:
-    ready_to_redeem(house, alice=5)
+    house.prefund()
+    house.receive_shares(5)
     house.clock.to_closed_market()
-    redemption = house.redeem("alice", 5 * TOKEN)
-    house.sweep_until(lambda: redemption_state(redemption) == "held")
+    for side in ("buy", "sell", "buy"):
+        order_shares(asset_id=house.asset_id("AAPL"), side=side, units=2 * SHARE, now=house.now)
 
-    house.start_mint(5)
-    house.sweep()
+    sweep_orders(custodian=house.custodian, now=house.now)
 
     sides = BlockOrder.objects.order_by("side").values_list("side", "units", "state")
-    assert list(sides) == [("buy", 5 * SHARE, "submitted"), ("sell", 5 * SHARE, "submitted")]
+    assert list(sides) == [("buy", 4 * SHARE, "submitted"), ("sell", 2 * SHARE, "submitted")]
 
 
 def test_what_the_custodian_does_not_want_is_sent_again_one_by_one(house: House) -> None:
@@ -183,7 +184,7 @@ def test_a_worker_that_dies_in_a_step_leaves_it_to_the_next(
 ) -> None:
     """Each time at its worst moment: all is done and nothing of it is committed."""
     step = getattr(settlement_blocks, dies_in)
-    deaths = []
+    deaths: list[str] = []
 
     def die_first(*args: object) -> bool:
         with transaction.atomic():
@@ -272,7 +273,7 @@ def plain_officer() -> User:
 # --- the database's own refusals --------------------------------------------------
 
 
-def refused(because: str, sql: str, *params: object) -> None:
+def refused(because: str, sql: str, *params: UUID) -> None:
     def run() -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql, params)

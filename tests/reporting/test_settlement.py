@@ -142,7 +142,7 @@ def test_the_page_and_the_file_say_the_same(books: Books) -> None:
     assert ">30 AAPLx</a>" in page
     assert str(leg.pk) in page
     assert 'filename="settlement-2026-03-04-AAPLx.csv"' in answer["Content-Disposition"]
-    rows = list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+    rows = list(csv.DictReader(answer.getvalue().decode().splitlines()))
     assert len(rows) == 60
     assert rows[-1]["minute_utc"] == "2026-03-04T12:00Z"
     assert (rows[-1]["token"], rows[-1]["sold_from_inventory"]) == ("AAPLx", "0.5")
