@@ -15,7 +15,7 @@ from custody.entry_kinds import REVERSAL, EntryKind
 from custody.models import JournalEntry, Redemption
 from custody.operations.house_templates import TEMPLATES
 from tests import ledger_docs
-from tests.custody.test_house_entries import Office
+from tests.bookkeepers import Office
 from tests.custody_stories import DOLLAR, TOKEN, House, allow_to_sell, make_house, verify
 from tests.ledger_stories import POOL
 from tests.parties import CALENDAR, Party, SandboxClock
