@@ -109,12 +109,7 @@ def test_a_difference_halts_minting_and_redeeming_until_two_officers_close_it(
     assert state_of(asked)[0] == "requested"
     assert "halted" in state_of(asked)[1]
     assert house.books["alice main AAPLx"] == "1"
-    # Nor does anybody sign past the operations.
-    for kind, key in [
-        ("mint", f"mint:{approved.id}"), ("burn", f"burn:{sold.id}"), ("burn", "a thief"),
-    ]:  # fmt: skip
-        with pytest.raises(IntegrityError, match="a difference is open"):
-            sign_by_hand(kind, key)
+    nobody_signs_past_the_operations(f"mint:{approved.id}", f"burn:{sold.id}")
 
     # Booked at last: both sides match, and it stays halted.
     operations.prefund_custodian(
@@ -147,6 +142,12 @@ def test_a_difference_halts_minting_and_redeeming_until_two_officers_close_it(
     house.approve(waiting)
     with pytest.raises(CaseClosed):
         propose_close(case_id=case.id, maker=house.maker, explanation="again", now=house.now)
+
+
+def nobody_signs_past_the_operations(mint: str, burn: str) -> None:
+    for kind, key in [("mint", mint), ("burn", burn), ("burn", "a thief")]:
+        with pytest.raises(IntegrityError, match="a difference is open"):
+            sign_by_hand(kind, key)
 
 
 def test_what_is_burned_is_paid_while_it_is_halted(busy: House) -> None:
