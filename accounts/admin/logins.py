@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
@@ -20,14 +23,43 @@ from accounts.models import User
 from accounts.operations import staff_access
 from kernel import clock
 from kernel.refusals import Refusal
-from reference.read_only import ReadOnly
+from reference.read_only import ReadOnly, ReadOnlyAdmin
 
-admin.site.unregister(Group)
+# allauth's own pages would let one administrator give an officer's login another address
+# or device, or read the key of its session, and so be two officers.
+admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 
 @admin.register(Group)
 class GroupAdmin(ReadOnly, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """What staff may do hangs on groups; accounts/staff_groups.py says what each may."""
+
+
+@admin.register(EmailAddress)
+class EmailAddressAdmin(ReadOnlyAdmin):
+    list_display = ["email", "user", "primary", "verified"]
+    search_fields = ["email"]
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__email"]
+    exclude = ["data"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An investor who lost a device; an officer's second factor stays."""
+        if obj is None or obj.user.is_staff:
+            return False
+        return request.user.has_perm("mfa.delete_authenticator")
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    list_display = ["user", "created_at", "last_seen_at", "ip", "user_agent"]
+    search_fields = ["user__email", "ip"]
+    exclude = ["session_key", "data"]
 
 
 class AccessForm(forms.Form):
@@ -66,9 +98,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """An officer's address is where a password is set anew: it stays."""
+        """An officer's address is where a password is set anew: it stays.
+
+        Who was shut out comes back as a new officer does: by two.
+        """
         fields = [*super().get_readonly_fields(request, obj)]
-        return ["email", *fields] if obj is not None and obj.is_staff else fields
+        if obj is None or not obj.is_staff:
+            return fields
+        return ["email", *fields] if obj.is_active else ["email", "is_active", *fields]
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""

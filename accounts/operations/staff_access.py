@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 
 from accounts import approvals
@@ -70,15 +72,25 @@ def _take_effect(proposal: Proposal, now: datetime) -> None:
     user = User.objects.select_for_update().get(id=proposal.body["user"])
     if user.pk in {proposal.maker_id, proposal.checker_id}:
         raise Forbidden("Nobody grants access to themselves.")
-    if _access_of(user) != proposal.body["from"]:
+    if _access_of(user) != proposal.body["from"] or user.email != proposal.body["login"]:
         raise approvals.ProposalChanged
     wanted = proposal.body["to"]
     if wanted["is_staff"] and not user.is_staff:
-        # Whoever made the login may know its password; a new officer sets one by e-mail.
-        user.set_unusable_password()
+        _forget_ways_in(user)
     user.is_staff = wanted["is_staff"]
     user.save(update_fields=["is_staff", "password"])
     user.groups.set(Group.objects.filter(name__in=wanted["groups"]))
+
+
+def _forget_ways_in(user: User) -> None:
+    """All but the address: a new officer sets a password by e-mail.
+
+    Whoever made the login may know its password, or have given it a passkey or
+    an address of their own.
+    """
+    user.set_unusable_password()
+    Authenticator.objects.filter(user=user).delete()
+    EmailAddress.objects.filter(user=user).exclude(email__iexact=user.email).delete()
 
 
 def _names(proposals: Sequence[Proposal]) -> dict[UUID, str]:

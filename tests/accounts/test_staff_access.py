@@ -1,6 +1,9 @@
 """Granting staff access takes two; keys take a password that was just given."""
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
@@ -83,6 +86,51 @@ def test_nobody_confirms_their_own_access_or_acts_on_an_old_picture(
     with pytest.raises(approvals.ProposalChanged):
         confirm(abe, proposal)
     assert not User.objects.get(pk=nina.pk).is_staff
+
+
+def test_no_way_in_that_was_there_before_leads_to_a_new_officer(
+    admins: tuple[User, User],
+) -> None:
+    ada, abe = admins
+    nina = User.objects.create_user("nina@bourse.example", PASSWORD)
+    for email in ("nina@bourse.example", "ada@elsewhere.example"):
+        EmailAddress.objects.create(user=nina, email=email, verified=True)
+    Authenticator.objects.create(user=nina, type=Authenticator.Type.WEBAUTHN, data={})
+    proposal = propose(ada, nina, GROUP)
+    User.objects.filter(pk=nina.pk).update(email="ada@elsewhere.example")
+    with pytest.raises(approvals.ProposalChanged):
+        confirm(abe, proposal)
+    User.objects.filter(pk=nina.pk).update(email="nina@bourse.example")
+
+    confirm(abe, proposal)
+
+    assert not Authenticator.objects.filter(user=nina).exists()
+    assert [each.email for each in EmailAddress.objects.filter(user=nina)] == [nina.email]
+
+
+def test_one_administrator_gets_no_way_into_the_login_of_an_officer(
+    admins: tuple[User, User],
+) -> None:
+    ada, abe = admins
+    session = UserSession.objects.create(
+        user=abe, session_key="a-key-to-copy", ip="192.0.2.1", user_agent="", created_at=NOW
+    )
+    device = Authenticator.objects.create(user=abe, type=Authenticator.Type.TOTP, data={"a": 1})
+    User.objects.filter(pk=abe.pk).update(is_active=False)
+    client = client_of(ada)
+
+    for name in ("account_emailaddress", "mfa_authenticator", "usersessions_usersession"):
+        assert client.get(reverse(f"admin:{name}_add")).status_code == 403
+        assert client.get(reverse(f"admin:{name}_changelist")).status_code == 200
+    page = client.get(reverse("admin:usersessions_usersession_change", args=[session.pk]))
+    assert "a-key-to-copy" not in page.content.decode()
+    delete = reverse("admin:mfa_authenticator_delete", args=[device.pk])
+    assert client.post(delete, {"post": "yes"}).status_code == 403
+    client.post(
+        reverse("admin:accounts_user_change", args=[abe.pk]), {"full_name": "A", "is_active": "on"}
+    )
+    abe.refresh_from_db()
+    assert (abe.full_name, abe.is_active) == ("A", False)
 
 
 def test_what_cannot_be_is_refused(admins: tuple[User, User]) -> None:
