@@ -4,7 +4,6 @@ Rows are due, tasks come as a broker brings them, and what counts is what happen
 in the ledger, at the custodian, on the chain, at the provider, in mailboxes.
 """
 
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ from accounts.models import (
     Restriction,
     ScreeningHit,
 )
-from accounts.operations.provider import receive_webhook, send_case
+from accounts.operations.provider import send_case
 from accounts.states import KycStatus
 from accounts.tasks import send_notices
 from bourse.celery import app
@@ -54,20 +53,21 @@ from custody.models import (
 from custody.operations.tokens import hot_account, issuance_account
 from custody.verification import run
 from kernel import clock
-from kernel.ids import uuid7
-from reference.loading import feed_id_of
-from reference.models import CountryRule, Instrument, ReferencePrice, ReferenceTick
+from reference.models import CountryRule, ReferencePrice, ReferenceTick
 from reporting.models import ExportFile, NotReportableTrade
-from sandbox.kyc import sign_webhook
-from tests.accounts.conftest import WEBHOOK_SECRET
 from tests.accounts.conftest import Party as KycParty
 from tests.accounts.stories import hand_in, load_lists, make_case, put_at, serve_germany
 from tests.custody.conftest import BROKER
 from tests.custody_stories import TOKEN, House, make_house, verify
 from tests.deliveries import WAYS, Deliver, deliver, own_tasks
-from tests.ledger_stories import POOL, Books
+from tests.due_records import (
+    bring_webhooks,
+    make_french_investor,
+    make_price_history,
+    make_trade_of_yesterday,
+)
+from tests.ledger_stories import POOL
 from tests.parties import Party, SandboxClock
-from trading.models import Listing, Trade
 
 PATIENCE_SECONDS = 60
 QUEUE = "celery:celery"  # as the broker's list is named, with the settings' prefix
@@ -306,56 +306,6 @@ def records(parties: House, kyc_party: KycParty) -> Records:
     make_trade_of_yesterday(parties.books)
     parties.clock.to_next_session()
     return made
-
-
-def bring_webhooks(provider: KycParty, case: KycCase) -> None:
-    """Each of them twice, as providers do."""
-    for body in provider.webhooks(case.id):
-        raw = json.dumps(body).encode()
-        for _ in range(2):
-            signed = {
-                name.lower(): value for name, value in sign_webhook(raw, WEBHOOK_SECRET).items()
-            }
-            receive_webhook(body=raw, headers=signed, now=clock.now())
-
-
-def make_french_investor(name: str) -> Investor:
-    CountryRule.objects.update_or_create(
-        country="FR", defaults={"name": "France", "status": "allowed", "reason": ""}
-    )
-    investor = Investor.objects.create(
-        display_name=name, residence_country="FR", created_at=clock.now()
-    )
-    eligibility.refresh(investor_id=investor.pk, now=clock.now())
-    return investor
-
-
-def make_price_history(books: Books) -> None:
-    Instrument.objects.filter(ticker="AAPL").update(price_feed_id=feed_id_of("AAPL"))
-    long_ago = clock.now().replace(year=2020, day=1)
-    for minute in range(3):
-        ReferenceTick.objects.create(
-            instrument=Instrument.objects.get(ticker="AAPL"),
-            price_per_share_micros=100_000_000,
-            confidence_micros=1,
-            published_at=long_ago + timedelta(minutes=minute),
-            received_at=long_ago,
-            session="regular",
-        )
-
-
-def make_trade_of_yesterday(books: Books) -> Trade:
-    at = clock.now() - timedelta(days=1)
-    token, cash = books.assets["AAPLx"], books.assets["USDC"]
-    listing = Listing.objects.create(
-        symbol="AAPLxUSDC", wsname="AAPLx/USDC", asset=token, quote=cash, pool_id=1, created_at=at
-    )
-    return Trade.objects.create(
-        id=uuid7(), listing=listing, trade_no=1, price_units=231_100_000, quantity_units=350_000,
-        cash_units=808_850, taker_side="buy", maker_fee_units=0, taker_fee_units=0, batch_no=1,
-        maker_order_id=uuid7(), taker_order_id=uuid7(), buyer_id=books.investors["alice"].pk,
-        seller_id=books.investors["bob"].pk, traded_at=at,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("way", WAYS)
