@@ -6,7 +6,9 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import pghistory
 from django.contrib import messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 
@@ -54,6 +56,16 @@ class FileAdmin(ReadOnlyAdmin):
             **self.file_context(request, row), **more,
         }  # fmt: skip
         return TemplateResponse(request, self.file_template, context)
+
+    def list_shown(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows of the list as the address filters them, for an export.
+
+        :raises BadRequest: the address names no filter of ours; our pages never do.
+        """
+        try:
+            return self.get_changelist_instance(request).get_queryset(request)  # type: ignore[no-any-return]
+        except IncorrectLookupParameters:
+            raise BadRequest("no such filter") from None
 
     def _act(self, request: HttpRequest, row: Any) -> HttpResponse:
         name = self.acts.get(request.POST.get("act", ""))

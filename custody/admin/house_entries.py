@@ -20,7 +20,7 @@ from unfold.widgets import (
 from accounts import approvals
 from accounts.admin.base import FileAdmin, officer_of
 from accounts.models import Investor, Proposal
-from custody.admin.words import amount, grouped
+from custody.admin.words import amount, grouped, harmless
 from custody.entry_kinds import EntryKind
 from custody.ledger_purposes import CONTRA_PURPOSES, SIGNED_PURPOSES
 from custody.models import Asset, PoolTransfer
@@ -255,7 +255,7 @@ class HouseEntryAdmin(FileAdmin):
         """What the list shows with its filters, as CSV."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        rows = self.get_changelist_instance(request).get_queryset(request)[:EXPORT_ROWS_MAX]
+        rows = self.list_shown(request)[:EXPORT_ROWS_MAX]
         response = HttpResponse(content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = 'attachment; filename="house-entries.csv"'
         writer = csv.writer(response)
@@ -350,6 +350,6 @@ def _cells(row: HouseEntry) -> list[object]:
     body = row.body
     return [
         row.proposed_at.isoformat(), body["entry"], body.get("asset", ""), body.get("units", ""),
-        body.get("investor") or "", body["document"], row.reason, _state(row),
+        body.get("investor") or "", harmless(body["document"]), harmless(row.reason), _state(row),
         row.maker, row.checker or "", row.entry_id or "", row.reversal_id or "",
     ]  # fmt: skip

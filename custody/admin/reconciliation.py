@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from accounts.admin.base import FileAdmin, officer_of
 from accounts.models import Proposal
-from custody.admin.words import amount, timeline
+from custody.admin.words import amount, harmless, timeline
 from custody.models import Asset, ReconciliationCase, ReconciliationFigure, ReconciliationRun
 from custody.reconciliation.cases import PROPOSAL_KIND, propose_close
 from kernel import clock
@@ -123,7 +123,7 @@ class ReconciliationRunAdmin(FileAdmin):
     def export(self, request: HttpRequest) -> HttpResponse:
         """The figures of the runs in the list, as it is filtered."""
         _require_view(self, request)
-        runs = self.get_changelist_instance(request).get_queryset(request)
+        runs = self.list_shown(request)
         figures = ReconciliationFigure.objects.filter(run__in=runs.values("pk"))
         found = figures.select_related("asset", "run").order_by("-id")[:EXPORT_ROWS_MAX]
         return _csv("bourse-reconciliation", FIGURE_HEAD, (_figure_cells(each) for each in found))
@@ -198,7 +198,7 @@ class ReconciliationCaseAdmin(FileAdmin):
     def export(self, request: HttpRequest) -> HttpResponse:
         """The cases in the list, as it is filtered."""
         _require_view(self, request)
-        cases = self.get_changelist_instance(request).get_queryset(request)
+        cases = self.list_shown(request)
         found = cases.select_related("asset")[:EXPORT_ROWS_MAX]
         return _csv("bourse-reconciliation-cases", CASE_HEAD, (_case_cells(each) for each in found))
 
@@ -299,14 +299,9 @@ def _case_cells(case: ReconciliationCase) -> list[object]:
     return [
         case.opened_at.isoformat(), case.asset.code, case.what, *_digits(case.asset, *sides),
         case.state, case.matches_since and case.matches_since.isoformat(),
-        case.closed_at and case.closed_at.isoformat(), _harmless(case.explanation),
+        case.closed_at and case.closed_at.isoformat(), harmless(case.explanation),
     ]  # fmt: skip
 
 
 def _digits(asset: Asset, *units: int | None) -> list[str]:
     return ["" if each is None else format_units(each, asset.decimals) for each in units]
-
-
-def _harmless(text: str) -> str:
-    """A spreadsheet runs what begins like a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

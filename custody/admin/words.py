@@ -65,3 +65,8 @@ def timeline(stages: Sequence[Stage]) -> SafeString:
         ((name, f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "not yet") for name, at in stages),
     )
     return format_html("<table>{}</table>", rows)
+
+
+def harmless(text: str) -> str:
+    """A spreadsheet runs what begins like a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -132,6 +132,23 @@ def test_the_list_is_filtered_and_exported_as_it_is_shown(books: Books) -> None:
     assert rows("template=reversal") == []
 
 
+def test_a_spreadsheet_runs_nothing_of_an_export(books: Books) -> None:
+    maker = bookkeeper("mia")
+    formula = '=HYPERLINK("https://evil.example")'
+    maker.post(reverse(BOOK), filled(books, confirmed="yes", document=formula, reason="@x"))
+
+    text = maker.get(reverse("admin:custody_houseentry_export")).content.decode()
+
+    (row,) = csv.DictReader(io.StringIO(text))
+    assert (row["document"], row["reason"]) == (f"'{formula}", "'@x")
+
+
+def test_an_export_by_a_filter_that_is_none_is_refused(books: Books) -> None:
+    answer = bookkeeper("mia").get(reverse("admin:custody_houseentry_export") + "?nothing=1")
+
+    assert answer.status_code == 400
+
+
 def test_who_may_not_sees_and_books_nothing(books: Books) -> None:
     clerk = login("clerk")
     for name in ("changelist", "export", "book", "reverse"):
