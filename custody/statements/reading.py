@@ -120,7 +120,8 @@ def get_first_date(*, investor_id: int) -> date | None:
 
 
 def _seals(first: date, last: date, until_n: int | None) -> tuple[Seal | None, Seal | None]:
-    after, until = _seal_before(first), _seal_before(last + timedelta(days=1))
+    after = None if first == date.min else _seal_until(first - timedelta(days=1))
+    until = _seal_until(last)
     if until_n is None:
         return after, until
     if until is None or not (after.n if after else 0) <= until_n <= until.n:
@@ -128,11 +129,10 @@ def _seals(first: date, last: date, until_n: int | None) -> tuple[Seal | None, S
     return after, get_seal(until_n)
 
 
-def _seal_before(day: date) -> Seal | None:
-    """The last seal before a day begins in UTC."""
-    begins_at = datetime.combine(day, time(), UTC)
+def _seal_until(day: date) -> Seal | None:
+    """The last seal until a day ends in UTC."""
     try:
-        return get_seal(begins_at - timedelta(microseconds=1))
+        return get_seal(datetime.combine(day, time.max, UTC))
     except NoSuchSeal:
         return None
 

@@ -53,7 +53,7 @@ WITH happened AS (
       FROM happened
       JOIN custody_asset token ON token.instrument_id = happened.instrument_id
        AND token.kind = 'token'
-     WHERE at >= %(start)s AND at < %(end)s
+     WHERE at BETWEEN %(start)s AND %(end)s
        AND (%(token)s::bigint IS NULL OR token.id = %(token)s)
      GROUP BY token.id, date_trunc('minute', at)
 )
@@ -86,8 +86,8 @@ class Minutes:
     """A day's minutes, newest first, counted and read in part, as a Paginator wants them."""
 
     def __init__(self, *, day: date, token: Asset | None) -> None:
-        start = datetime.combine(day, time(0), UTC)
-        end, token_id = start + timedelta(days=1), None if token is None else int(token.pk)
+        start, end = (datetime.combine(day, at, UTC) for at in (time.min, time.max))
+        token_id = None if token is None else int(token.pk)
         self._range: dict[str, datetime | int | None] = {
             "start": start,
             "end": end,

@@ -70,6 +70,13 @@ def test_another_asset_or_a_wrong_question_is_refused(alice: Client) -> None:
     assert alice.get("/api/v1/statements/").status_code == 400
 
 
+@pytest.mark.parametrize("path", ["/api/v1/statements/", "/wallet/statement/"])
+def test_the_first_and_the_last_day_there_is_are_days(alice: Client, path: str) -> None:
+    ever = {"asset": "USDC", "first": "0001-01-01", "last": "9999-12-31"}
+
+    assert alice.get(path, ever).status_code == 200
+
+
 def test_days_without_anything_are_an_empty_statement(alice: Client) -> None:
     empty = alice.get("/api/v1/statements/", DAYS | {"first": "2020-01-01", "last": "2020-01-02"})
 

@@ -147,6 +147,7 @@ def test_the_page_and_the_file_say_the_same(books: Books) -> None:
     assert rows[-1]["minute_utc"] == "2026-03-04T12:00Z"
     assert (rows[-1]["token"], rows[-1]["sold_from_inventory"]) == ("AAPLx", "0.5")
     assert "Nothing was sold" in client.get(url, {"day": "2020-01-01"}).content.decode()
+    assert client.get(url, {"day": "9999-12-31"}).status_code == 200
     malformed = client.get(url, {"day": "soon", "asset": "NOPE", "page": "x"})
     assert (malformed.status_code, "no day or no token" in malformed.content.decode()) == (
         200,
