@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Sum
+
 from accounts import approvals
 from accounts.models import Investor, Proposal, User
 from custody import ledger, pool_transfers
 from custody.entry_kinds import REVERSAL, EntryKind
 from custody.ledger import Entry, Line
 from custody.ledger_purposes import INVESTOR_PURPOSES, Purpose
-from custody.models import Asset, JournalEntry, LedgerAccount, PoolTransfer
+from custody.models import Asset, JournalEntry, LedgerAccount, PoolTransfer, Redemption
 from custody.models.house_entries import (
     KEY_PREFIX,
     PROPOSAL_KIND,
@@ -29,6 +31,7 @@ from custody.models.house_entries import (
 )
 from custody.operations.house_templates import TEMPLATES, Template
 from custody.operations.treasury import TRADING_POOL
+from custody.states import RedemptionState
 from kernel.money import MalformedAmount, format_units
 from kernel.refusals import NotFound, Refusal
 
@@ -259,6 +262,9 @@ def _in_words(planned: list[Planned]) -> list[list[str]]:
 
 def _take_effect(proposal: Proposal, now: datetime) -> None:
     """Book what was confirmed; in the confirming transaction."""
+    # Again: it may have been proposed in the moment in which the same document was booked.
+    if is_booked(subject=proposal.subject) or _is_on_its_way(proposal.subject):
+        raise DocumentBooked
     try:
         if "reverses" in proposal.body:
             _reverse(proposal, now)
@@ -273,6 +279,7 @@ def _book(proposal: Proposal, now: datetime) -> None:
     planned = draft.planned()
     if _in_words(planned) != proposal.body["postings"]:
         raise approvals.ProposalChanged
+    _lock(planned)
     if draft.template.comes_out_of_trading and not _lies_in_main(planned):
         _out_of_trading(draft, proposal, now)
     else:
@@ -283,21 +290,38 @@ def _post(proposal: Proposal, draft: Draft, now: datetime) -> None:
     planned = draft.planned()
     lines = tuple(Line(_account_id(posting), posting.units) for posting in planned)
     key = f"{KEY_PREFIX}{proposal.id}"
-    if draft.template.goes_on_to_trading:
-        # Two postings follow; their balances are locked in one order (docs/locking.md).
-        transits = [_transit_id(each) for each in planned if _goes_on(each)]
-        ledger.lock_posted([*transits, *[line.account_id for line in lines]])
     ledger.post([Entry(draft.template.kind, key, str(proposal.id), lines)], now)
     if draft.template.goes_on_to_trading:
         _into_trading(planned, draft.template.kind, key, now)
 
 
+def _lock(planned: list[Planned]) -> None:
+    """What is posted to, and what its units go on through, in one order (docs/locking.md)."""
+    transits = [_transit_id(each) for each in planned if _goes_on(each)]
+    ledger.lock_posted([*transits, *[_account_id(each) for each in planned]])
+
+
 def _lies_in_main(planned: list[Planned]) -> bool:
     return all(
-        posting.available_units >= -posting.units
+        posting.available_units - _on_their_way(posting) >= -posting.units
         for posting in planned
-        if posting.purpose == Purpose.MAIN
+        if posting.purpose == Purpose.MAIN and posting.units < 0
     )
+
+
+def _on_their_way(posting: Planned) -> int:
+    """Of an investor's `main` what came out of trading for something else, and waits there."""
+    redeemed = Redemption.objects.filter(
+        investor=posting.owner_id,
+        asset=posting.asset,
+        state=RedemptionState.REQUESTED,
+        transfer_out__swept_at__isnull=False,
+    )
+    keys = [f"{KEY_PREFIX}{row.id}" for row in list_confirmed_not_booked()]
+    given = PoolTransfer.objects.filter(
+        key__in=keys, investor=posting.owner_id, asset=posting.asset, swept_at__isnull=False
+    )
+    return sum(rows.aggregate(units=Sum("units"))["units"] or 0 for rows in (redeemed, given))
 
 
 def _out_of_trading(draft: Draft, proposal: Proposal, now: datetime) -> None:
@@ -328,10 +352,15 @@ def _draft_of(body: dict[str, Any]) -> Draft:
 
 def _reverse(proposal: Proposal, now: datetime) -> None:
     entry = get_reversible(entry_id=int(proposal.body["reverses"]))
-    if _in_words(reversed_postings(entry)) != proposal.body["postings"]:
+    planned = reversed_postings(entry)
+    if _in_words(planned) != proposal.body["postings"]:
         raise approvals.ProposalChanged
+    _lock(planned)
+    if not _lies_in_main(planned):
+        raise HouseEntryNotCovered
     key = f"{KEY_PREFIX}{proposal.id}"
     ledger.reverse(entry_id=entry.pk, key=key, reference=str(proposal.id), now=now)
+    _into_trading(planned, REVERSAL + entry.kind, key, now)
 
 
 def _into_trading(planned: list[Planned], purpose: str, key: str, now: datetime) -> None:

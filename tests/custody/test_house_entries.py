@@ -8,7 +8,7 @@ from accounts.models import Proposal, User
 from custody import ledger, pool_transfers
 from custody.entry_kinds import EntryKind
 from custody.ledger_purposes import CONTRA_PURPOSES, AssetKind
-from custody.models import JournalEntry, PoolTransfer
+from custody.models import JournalEntry, PoolTransfer, Redemption
 from custody.models.house_entries import list_house_entries
 from custody.operations import house_entries
 from custody.operations.house_entries import (
@@ -111,6 +111,23 @@ def test_a_document_is_booked_once_until_it_is_reversed(office: Office) -> None:
     assert office.books["equity USD"] == "21"
 
 
+def test_a_document_proposed_while_it_was_being_booked_is_not_booked_again(
+    office: Office,
+) -> None:
+    first = office.propose(EntryKind.CAPITAL_PAID_IN, "10 USD")
+    office.confirm(first)
+    # Its maker's look at what is booked came a moment before the confirmation.
+    second = approvals.propose(
+        kind=first.kind, subject=first.subject, body=first.body, reason="too", now=NOON,
+        maker=office.maker,
+    )  # fmt: skip
+
+    with pytest.raises(DocumentBooked):
+        office.confirm(second)
+
+    assert office.books["equity USD"] == "10"
+
+
 def test_a_loss_is_booked_and_covered_by_capital(office: Office) -> None:
     office.books.give("treasury USDC", "100")
     office.book(EntryKind.LOSS_BOOKED, "30 USDC")
@@ -183,6 +200,58 @@ def test_a_pledge_comes_out_of_trading_and_goes_back(office: Office) -> None:
     office.book(EntryKind.PLEDGE_RELEASED, "20 USDC", "alice")
     assert office.books["alice pledged USDC"] == office.books["alice main USDC"] == "0"
     assert PoolTransfer.objects.filter(direction="in", units=20_000_000).exists()
+
+
+def test_a_pledge_that_is_reversed_goes_back_to_trading(office: Office) -> None:
+    office.books.give("alice main USDC", "20")
+    placed = office.book(EntryKind.PLEDGE_PLACED, "20 USDC", "alice")
+
+    office.reverse(placed)
+
+    assert office.books["alice pledged USDC"] == office.books["alice main USDC"] == "0"
+    transfer = PoolTransfer.objects.get()
+    assert (transfer.direction, transfer.units, transfer.state) == ("in", 20_000_000, "requested")
+
+
+def waiting_to_be_redeemed(office: Office, tokens: str) -> Redemption:
+    """Tokens of alice that came out of trading for a redemption, which waits (for a halt)."""
+    books = office.books
+    token, units = books.assets["AAPLx"], books.units("x AAPLx", tokens)
+    books.give("alice main AAPLx", tokens)
+    transfer = PoolTransfer.objects.create(
+        investor=books.investors["alice"], asset=token, pool=POOL, direction="out", units=units,
+        purpose="redemption", key="redemption:1", state="done", done_batch=1, requested_at=NOON,
+        swept_at=NOON,
+    )  # fmt: skip
+    return Redemption.objects.create(
+        investor=books.investors["alice"], asset=token, share_asset=books.assets["AAPL"],
+        units=units, share_units=1, idempotency_key="1", body_hash=b"1", fee_e6=0,
+        requested_at=NOON, transfer_out=transfer,
+    )  # fmt: skip
+
+
+def test_what_waits_to_be_redeemed_is_not_pledged(office: Office) -> None:
+    waiting_to_be_redeemed(office, "3")
+
+    office.confirm(office.propose(EntryKind.PLEDGE_PLACED, "3 AAPLx", "alice"))
+
+    # The engine is asked for others.
+    assert PoolTransfer.objects.filter(state="requested", direction="out").count() == 1
+    assert office.books["alice main AAPLx"] == "3"
+
+
+def test_what_waits_to_be_redeemed_is_not_taken_back_by_a_reversal(office: Office) -> None:
+    books = office.books
+    books.give("bob main AAPLx", "3")
+    books.book("sold", {"bob main AAPLx": "-3", "inventory AAPLx": "+3"})
+    sale = books.book("inventory sold", {"inventory AAPLx": "-3", "alice main AAPLx": "+3"})
+    books.book("sold", {"alice main AAPLx": "-3", "bob main AAPLx": "+3"})
+    waiting_to_be_redeemed(office, "3")
+
+    with pytest.raises(HouseEntryNotCovered):
+        office.reverse(sale)
+
+    assert books["alice main AAPLx"] == "3"
 
 
 def test_a_pledge_that_the_engine_refuses_is_never_booked(office: Office) -> None:
