@@ -16,11 +16,13 @@ class CustodyConfig(AppConfig):
         )
         from custody.verification.custody_holds import MINTS
         from custody.verification.custody_references import REFERENCES, SUBJECTS
+        from custody.verification.settlement_checks import settlement_is_of_open_blocks
         from custody.verification.transfer_checks import escrow_is_of_redemptions
 
         # After all apps' migrations, since any app may have added a history table.
         post_migrate.connect(prepare_history_tables, sender=self)
         register_holds(MINTS)
         register(escrow_is_of_redemptions)
+        register(settlement_is_of_open_blocks)
         register_references(*REFERENCES)
         register_subjects(SUBJECTS)

@@ -1,7 +1,7 @@
 """How large a mint is: what it costs at the reference, and beside what there is already.
 
 A number too many is seen here before shares are bought for it, and a size beyond
-MINT_TOKENS_MAX_VALUE is refused whoever asks.
+MINT_TOKENS_MAX_VALUE is refused whoever asks; so is one of which nobody knows the worth.
 """
 
 from dataclasses import dataclass
@@ -25,6 +25,13 @@ class MintTooLarge(Refusal):
     """One mint may be worth only so much. Look at the number again."""
 
     code = "mint_too_large"
+
+
+class MintPriceUnknown(Refusal):
+    """There is no price of the share, so nobody can say what this mint is worth."""
+
+    code = "mint_price_unknown"
+    http_status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +61,10 @@ def mint_size(*, token: Asset, units: int, now: datetime) -> MintSize:
 
 
 def check_mint_size(*, token: Asset, units: int, now: datetime) -> None:
-    """:raises MintTooLarge: worth more than the setting allows; without a price, at 1 USD each."""
+    """:raises MintTooLarge, MintPriceUnknown: worth more than the setting allows, or who knows."""
     value = _value(token, units, now)
     if value is None:
-        value = ceil_div(units * USD_MICROS, 10**token.decimals)
+        raise MintPriceUnknown
     limit = settings.ENV.mint_tokens_max_value * USD_MICROS
     if value > limit:
         raise MintTooLarge(

@@ -27,6 +27,7 @@ from custody.gateways.chain_keys import ChainKeys
 from custody.gateways.custodian import AlpacaCustodian
 from custody.ledger_purposes import Purpose
 from custody.models import DepositAddress, MintRequest, PoolTransfer, Redemption
+from reference.models import ReferencePrice
 from tests.ledger_stories import POOL, Books
 from tests.parties import Party, SandboxClock
 
@@ -52,6 +53,12 @@ class House:
 
     def __post_init__(self) -> None:
         type(self.books.assets["USDC"]).objects.filter(code="USDC").update(mint_address=USDC_MINT)
+        ReferencePrice.objects.create(
+            instrument=self.books.assets["AAPLx"].instrument,
+            price_per_share_micros=238 * DOLLAR, confidence_micros=10_000,
+            published_at=self.now, received_at=self.now, session="regular",
+            trade_date=self.now.date(),
+        )  # fmt: skip
         self.maker, self.checker = make_officer("mia"), make_officer("chen")
         self.node.post(
             "/",

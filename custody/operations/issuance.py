@@ -90,7 +90,7 @@ def start_mint(
     :raises Forbidden: `maker` is not a custody officer.
     :raises NothingToMint, approvals.ReasonMissing, NoShareAsset: as they say.
     :raises AssetHalted: a difference of this token is being looked into.
-    :raises MintTooLarge: worth more than one mint may be.
+    :raises MintTooLarge, MintPriceUnknown: worth more than one mint may be, or who knows.
     :raises NotEnoughFreeShares: with `use_free_shares`, and there are not enough.
     """
     if not maker.has_perm(OFFICER_PERMISSION):

@@ -15,6 +15,7 @@ from custody.models import (
     SettlementLeg,
 )
 from kernel.ids import uuid7
+from reference.models import ReferencePrice
 from tests.custody_stories import TOKEN, House, make_officer
 from tests.ledger_stories import NOON, Books
 
@@ -188,7 +189,10 @@ def test_the_preview_tells_the_size_and_an_absurd_one_is_refused(house: House) -
 
     assert "the first tokens of this asset" in client.post(url, form).content.decode()
 
-    huge = {**form, "tokens": "1000000000", "confirmed": "yes"}
+    huge = {**form, "tokens": "1000000", "confirmed": "yes"}  # 238,000,000 USD
     assert "Look at the number again" in client.post(url, huge).content.decode()
+    ReferencePrice.objects.all().delete()  # whoever knows no price knows no size
+    for asked in (form, huge, {**form, "shares": "free", "confirmed": "yes"}):
+        assert "mint_price_unknown" in client.post(url, asked).content.decode()
     assert not MintRequest.objects.exists()
     assert not CustodianOrder.objects.exists()
