@@ -23,6 +23,7 @@ from custody.gateways.tls import tls_context
 from custody.gateways.token2022 import FROZEN, TOKEN, TOKEN_2022
 from kernel import faults
 from kernel.gateways import GatewaySilent, GatewayUnavailable
+from kernel.money import UNITS_MAX
 
 PARTY = "chain"
 TIMEOUT_SECONDS = 10.0
@@ -252,12 +253,17 @@ def _mint_supply(value: dict[str, Any] | None) -> int | None:
     raw = base64.b64decode(value["data"][0])
     # With extensions, byte 165 says 1 for a mint (2 is an account).
     is_mint = len(raw) == 82 or (len(raw) > 165 and raw[165] == 1)
-    return int.from_bytes(raw[36:44], "little") if is_mint else None
+    return _countable(raw[36:44]) if is_mint else None
 
 
 def _token_units(value: dict[str, Any] | None, mint: Pubkey) -> int | None:
     raw = _token_account(value, mint)
-    return None if raw is None else int.from_bytes(raw[64:72], "little")
+    return None if raw is None else _countable(raw[64:72])
+
+
+def _countable(raw: bytes) -> int:
+    """At most what our books can count: a chain that says more is as wrong as that."""
+    return min(int.from_bytes(raw, "little"), UNITS_MAX)
 
 
 def _token_account(value: dict[str, Any] | None, mint: Pubkey) -> bytes | None:

@@ -169,7 +169,7 @@ class AlpacaCustodian:
         the fills and the calendar. A sale leaves the position at once as well.
         """
         positions = {
-            row["symbol"]: _units(row["qty"], SHARE_DECIMALS)
+            row["symbol"]: _signed_units(row["qty"], SHARE_DECIMALS)
             for row in self._get(self._trading("positions"))
         }
         unsettled = self._unsettled(now)
@@ -179,8 +179,8 @@ class AlpacaCustodian:
         }
 
     def cash_micros(self) -> int:
-        """Dollars in the account, trade-date."""
-        return _units(self._get(self._trading("account"))["cash"], USD_DECIMALS)
+        """Dollars in the account, trade-date; negative when the broker has lent us some."""
+        return _signed_units(self._get(self._trading("account"))["cash"], USD_DECIMALS)
 
     # --- money and shares in ----------------------------------------------------
 
@@ -282,10 +282,13 @@ def _order(body: dict[str, Any]) -> Order:
     ends = (body.get(name) for name in ("filled_at", "canceled_at", "expired_at", "failed_at"))
     ended_at = next((text for text in ends if text), None)
     filled_at = body["filled_at"]
+    filled_units = _units(body["filled_qty"], SHARE_DECIMALS)
+    if (filled_units and price is None) or (body["status"] == "filled" and not filled_units):
+        raise GatewayUnavailable(PARTY, f"says that {filled_units} units were filled at {price}")
     return Order(
         custodian_id=str(body["id"]),
         status=str(body["status"]),
-        filled_units=_units(body["filled_qty"], SHARE_DECIMALS),
+        filled_units=filled_units,
         price_e12=None if price is None else _units(price, PRICE_DECIMALS),
         filled_at=None if filled_at is None else _instant(filled_at),
         ended_at=None if ended_at is None else _instant(ended_at),
@@ -309,6 +312,11 @@ def _units(text: object, decimals: int) -> int:
         return parse_units(str(text), decimals)
     except MalformedAmount as error:
         raise GatewayUnavailable(PARTY, f"wrote the amount {text!r}") from error
+
+
+def _signed_units(text: object, decimals: int) -> int:
+    digits = str(text)
+    return -_units(digits[1:], decimals) if digits.startswith("-") else _units(digits, decimals)
 
 
 def _instant(text: str) -> datetime:
