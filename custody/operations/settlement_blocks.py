@@ -68,14 +68,18 @@ def sweep_orders(*, custodian: AlpacaCustodian, now: datetime) -> int:
     blocks = BlockOrder.objects.select_related("asset__instrument")
     is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     asked = blocks.filter(is_due, state__in=AT_THE_CUSTODIAN)
-    moved += sweep_rows(
-        in_order(asked, "formed_at"), lambda row: _ask_patiently(row, custodian, now)
-    )
-    # After that, so that what was heard just now is divided in the same sweep.
     filled = Q(state=BlockOrderState.FILLED)
     settling = Q(state=BlockOrderState.ALLOCATED, settles_at__lte=now)
     booked = blocks.filter(filled | settling)
-    return moved + sweep_rows(in_order(booked, "formed_at"), lambda row: _book(row, now))
+    try:
+        moved += sweep_rows(
+            in_order(asked, "formed_at"), lambda row: _ask_patiently(row, custodian, now)
+        )
+    finally:
+        # After that, so that what was heard just now is divided in the same sweep; and
+        # also when nothing was heard: the books do not wait for a silent custodian.
+        moved += sweep_rows(in_order(booked, "formed_at"), lambda row: _book(row, now))
+    return moved
 
 
 def retry_block(*, block_id: UUID, officer: User) -> None:
@@ -158,7 +162,12 @@ def _submit(row: BlockOrder, custodian: AlpacaCustodian, now: datetime) -> bool:
             units=row.units,
         )
     except CustodianRefused as refusal:
-        return _refuse(row, refusal.message, is_about_the_whole=True)
+        # Its answer may have been lost before, and what it ties up is why a second one is
+        # refused: only what the custodian does not know either is over.
+        known = custodian.find(client_order_id=row.id)
+        if known is None:
+            return _refuse(row, refusal.message, is_about_the_whole=True)
+        placed = known
     return _submitted(row, placed.custodian_id, now)
 
 

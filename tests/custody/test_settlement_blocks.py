@@ -1,6 +1,7 @@
 """Orders netted at the custodian: sent once, divided to the unit, booked in three accounts."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,14 +9,17 @@ from django.db import IntegrityError, connection, transaction
 
 from accounts.models import User
 from custody import operations
-from custody.gateways.custodian import AlpacaCustodian
+from custody.gateways.custodian import AlpacaCustodian, CustodianRefused, Order
 from custody.models import BlockOrder, CustodianOrder, JournalEntry, MintRequest, Redemption
 from custody.operations import settlement_blocks
 from custody.operations.settlement_blocks import ATTEMPTS_MAX, NotStuck, sweep_orders
 from custody.operations.shares import order_shares
+from custody.operations.sweeping import SILENCES_MAX
 from custody.operations.treasury import prefund_custodian
 from custody.queries import list_cash_breaks, reserves
+from kernel.gateways import GatewaySilent
 from kernel.refusals import Forbidden, NotFound
+from tests.custody.conftest import BROKER
 from tests.custody_stories import DOLLAR, SHARE, TOKEN, House, make_officer
 
 
@@ -142,7 +146,7 @@ def test_what_the_custodian_does_not_want_is_sent_again_one_by_one(house: House)
         custodian=house.custodian, micros=2_000 * DOLLAR, key="a little", now=house.now
     )
     house.clock.to_next_session()
-    small, large = house.start_mint(1), house.start_mint(100_000)
+    small, large = house.start_mint(1), house.start_mint(10_000)
 
     house.sweep()
     house.sweep()
@@ -246,6 +250,48 @@ def test_a_silent_custodian_is_asked_ever_less_and_at_last_by_a_person(house: Ho
     house.clock.advance(seconds=3)
     house.sweep_until(lambda: house.state_of(mint.id) == "shares_bought")
     assert BlockOrder.objects.get().attempts == 0
+
+
+class ForgetfulBroker(AlpacaCustodian):
+    """Takes an order, loses its answer, and has too little left for the same again."""
+
+    def place(self, **order: Any) -> Order:
+        super().place(**order)
+        raise CustodianRefused("insufficient buying power")
+
+
+def test_an_order_is_not_over_when_it_was_taken_and_a_second_refused(house: House) -> None:
+    house.prefund()
+    house.clock.to_next_session()
+    mint = house.start_mint(10)
+    with ForgetfulBroker(house.broker.url, **BROKER) as broker:
+        sweep_orders(custodian=broker, now=house.now)
+    assert BlockOrder.objects.get().state == "submitted"
+
+    house.clock.advance(seconds=3)
+    house.sweep_until(lambda: house.state_of(mint.id) == "shares_bought")
+
+    assert house.custodian.shares(now=house.now)["AAPL"].unsettled_units == 10 * SHARE
+    assert house.books["custodian_allocated AAPL"] == "-10"
+
+
+def test_what_is_known_is_booked_while_the_custodian_is_silent(house: House) -> None:
+    house.prefund()
+    mint = house.start_mint(10)
+    bring_to_fill(house, mint)
+    house.clock.to_next_session()
+    for _ in range(SILENCES_MAX):
+        house.start_mint(1)
+        settlement_blocks._net(house.now)
+
+    with (
+        AlpacaCustodian("http://127.0.0.1:1", "key", "secret") as silent,
+        pytest.raises(GatewaySilent),
+    ):
+        sweep_orders(custodian=silent, now=house.now)
+
+    assert sorted(BlockOrder.objects.values_list("state", flat=True))[-1] == "settled"
+    assert house.books["shares_free AAPL"] == "10"
 
 
 def test_what_was_taken_is_asked_about_for_ever(house: House) -> None:
