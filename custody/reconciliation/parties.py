@@ -17,7 +17,7 @@ from django.db.models import Sum
 from custody.gateways import chain_keys
 from custody.gateways.chain import ACCOUNTS_MAX, ChainError, SolanaChain
 from custody.gateways.chain_keys import ChainKeys
-from custody.gateways.custodian import PARTY, AlpacaCustodian, CustodianRefused
+from custody.gateways.custodian import PARTY, AlpacaCustodian, CustodianRefused, Order
 from custody.ledger_purposes import AssetKind
 from custody.models import Asset, BlockOrder, Deposit, DepositAddress
 from custody.models.reconciliation import CUSTODIAN_COMPARISONS, Comparison
@@ -154,7 +154,7 @@ def _read_custodian(
     try:
         held = sources.custodian.shares(now=now)
         cash = sources.custodian.cash_micros()
-        done = list(_done_and_not_booked(sources.custodian))
+        done = list(_done_and_not_booked(sources.custodian, now))
     except (GatewayUnavailable, CustodianRefused) as failure:
         logger.warning("the custodian cannot be read: %s", failure)
         return
@@ -182,7 +182,7 @@ class _Done:
     cash: int
 
 
-def _done_and_not_booked(custodian: AlpacaCustodian) -> Iterable[_Done]:
+def _done_and_not_booked(custodian: AlpacaCustodian, now: datetime) -> Iterable[_Done]:
     """:raises GatewayUnavailable: as the custodian's, or too many orders are open."""
     blocks = BlockOrder.objects.filter(state__in=NOT_HEARD_OF).order_by("formed_at", "id")
     if blocks.count() > ORDERS_ASKED_MAX:
@@ -193,6 +193,13 @@ def _done_and_not_booked(custodian: AlpacaCustodian) -> Iterable[_Done]:
             continue
         cash = order.cash_micros(block.side)
         if block.side == BlockOrder.Side.BUY:
-            yield _Done(block.asset_id, order.filled_units, 0, -cash)
+            delivered = order.filled_units if _has_settled(order, custodian, now) else 0
+            yield _Done(block.asset_id, order.filled_units, delivered, -cash)
         else:
             yield _Done(block.asset_id, -order.filled_units, -order.filled_units, cash)
+
+
+def _has_settled(order: Order, custodian: AlpacaCustodian, now: datetime) -> bool:
+    """A purchase that nobody heard of for days is delivered all the same."""
+    traded_at = order.filled_at or order.ended_at
+    return traded_at is not None and custodian.settlement_of(traded_at).at <= now

@@ -230,6 +230,21 @@ def test_what_is_under_way_is_never_a_difference(minted: House) -> None:
     assert open_cases() == []
 
 
+def test_a_purchase_delivered_before_its_fill_is_heard_of_is_no_difference(
+    funded: House,
+) -> None:
+    """The worker was away for days."""
+    funded.start_mint(3)
+    funded.clock.to_closed_market()
+    funded.sweep()
+    for _ in range(3):
+        funded.clock.to_next_session()
+    funded.clock.advance(seconds=3)
+    assert funded.custodian.shares(now=funded.now)["AAPL"].settled_units == 3 * SHARE
+
+    assert off(look_twice(funded)) == {}
+
+
 def test_a_deposit_in_quarantine_is_no_difference(funded: House) -> None:
     verify(funded.books.investors["alice"])
     funded.faucet(funded.address_of("alice").address, "70")
