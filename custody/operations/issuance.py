@@ -28,7 +28,7 @@ from custody.ledger_purposes import Purpose
 from custody.mint_size import check_mint_size
 from custody.models import Asset, ChainTransaction, CustodianOrder, MintRequest
 from custody.operations.chain import GONE, Intent, sign_once
-from custody.operations.shares import get_share_asset, order_shares
+from custody.operations.shares import get_share_asset, leaves_what_was_bought, order_shares
 from custody.operations.sweeping import in_order, sweep_rows
 from custody.operations.tokens import issuance_account, open_token, opening
 from custody.states import (
@@ -220,6 +220,9 @@ def _reserve(mint: MintRequest, now: datetime) -> bool:
         ledger.hold(account_id=free, units=mint.share_units)
     except ledger.InsufficientUnits:
         raise NotEnoughFreeShares from None
+    # The hold locks the account: none can settle between it and this look.
+    if mint.order_id is None and not leaves_what_was_bought(mint.share_asset_id):
+        raise NotEnoughFreeShares
     moved = _move(
         mint, MintState.SHARES_SETTLED, held_units=mint.share_units, shares_settled_at=now
     )

@@ -5,8 +5,11 @@ See operations/settlement_blocks.py for what follows.
 
 from datetime import datetime
 
-from custody.ledger_purposes import AssetKind
-from custody.models import Asset, CustodianOrder
+from django.db.models import F, Sum
+
+from custody.ledger_purposes import AssetKind, Purpose
+from custody.models import Asset, CustodianOrder, LedgerAccount, MintRequest
+from custody.states import CustodianOrderState, MintState
 from kernel.refusals import Refusal
 
 
@@ -31,3 +34,16 @@ def order_shares(*, asset_id: int, side: str, units: int, now: datetime) -> Cust
     return CustodianOrder.objects.create(
         asset_id=asset_id, side=side, units=units, requested_at=now
     )
+
+
+def leaves_what_was_bought(asset_id: int) -> bool:
+    """Whether enough is free for the mints whose shares have settled and are not held yet."""
+    waiting = MintRequest.objects.filter(
+        share_asset=asset_id,
+        state__in=[MintState.SHARES_ORDERED, MintState.SHARES_BOUGHT],
+        order__state=CustodianOrderState.SETTLED,
+        order__filled_units__gte=F("share_units"),
+    )
+    needed = waiting.aggregate(units=Sum("share_units"))["units"] or 0
+    free = LedgerAccount.objects.get(owner=None, asset=asset_id, purpose=Purpose.SHARES_FREE)
+    return free.available_units >= needed

@@ -350,3 +350,19 @@ def test_a_purchase_that_ended_in_part_fails_the_mint_and_frees_what_was_bought(
     assert house.books.row("prefunding USD").posted_units == house.custodian.cash_micros()
     second = house.start_mint(4, use_free_shares=True)
     assert house.state_of(second.id) == "shares_settled"
+
+
+def test_shares_bought_for_a_mint_are_not_free_for_another(house: House) -> None:
+    house.prefund()
+    mint = house.start_mint(10)
+    house.clock.to_next_session()
+    house.sweep_until(lambda: house.state_of(mint.id) == "shares_bought")
+    house.clock.to_next_session()
+    operations.sweep_orders(custodian=house.custodian, now=house.now)
+    assert house.books["shares_free AAPL"] == "10"
+
+    with pytest.raises(NotEnoughFreeShares):
+        house.start_mint(1, use_free_shares=True)
+    house.sweep()
+
+    assert house.state_of(mint.id) == "shares_settled"
