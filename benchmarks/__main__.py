@@ -1,7 +1,7 @@
 """Run the benchmarks: `python -m benchmarks [--only name,name] [--rounds N] [--seconds N]`.
 
 Each prints one JSON line on stdout, progress goes to stderr. See README.md here
-for the workloads; servers are started for the run and removed after it.
+for the workloads; what servers a benchmark needs it starts and removes.
 """
 
 import argparse
@@ -20,31 +20,42 @@ ROUNDS_MIN = 5
 SECONDS_MIN = 20.0
 
 
-def engine_durable(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+def matching_core(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import matching_core
+
+    return matching_core.run(rounds=rounds, seed=seed)
+
+
+def engine_durable(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import engine_durable
 
-    return engine_durable.run(servers, rounds=rounds, seconds=seconds, seed=seed)
+    with Servers() as servers:
+        return engine_durable.run(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
-def ledger_post(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+def ledger_post(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import ledger_post
 
-    return ledger_post.run(servers, rounds=rounds, seconds=seconds, seed=seed)
+    with Servers() as servers:
+        return ledger_post.run(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
-def verify_ledger(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+def verify_ledger(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import verify_ledger
 
-    return verify_ledger.run(servers, rounds=rounds, seed=seed)
+    with Servers() as servers:
+        return verify_ledger.run(servers, rounds=rounds, seed=seed)
 
 
-def balance_as_of(servers: Servers, rounds: int, seconds: float, seed: int) -> Result:
+def balance_as_of(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import balance_as_of
 
-    return balance_as_of.run(servers, rounds=rounds, seed=seed)
+    with Servers() as servers:
+        return balance_as_of.run(servers, rounds=rounds, seed=seed)
 
 
-BENCHES: dict[str, Callable[[Servers, int, float, int], Result]] = {
+BENCHES: dict[str, Callable[[int, float, int], Result]] = {
+    "matching_core": matching_core,
     "engine_durable": engine_durable,
     "ledger_post": ledger_post,
     "verify_ledger": verify_ledger,
@@ -65,8 +76,7 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     if len(names) > 1:
         return max([_in_its_own_process(name, options) for name in names])
-    with Servers() as servers:
-        result = BENCHES[names[0]](servers, options.rounds, options.seconds, options.seed)
+    result = BENCHES[names[0]](options.rounds, options.seconds, options.seed)
     print(result.as_json(), flush=True)
     return 0 if result.holds else 1
 

@@ -12,7 +12,8 @@ class Result:
     """`ratio` is value over yardstick; it holds when it is at least `bound`.
 
     Where `at_most`, less is better, as with times: it holds up to `bound`. `also` holds
-    numbers beside the ratio, each with the most it may be.
+    numbers beside the ratio, each with the most it may be; `beside` holds rates of further
+    yardsticks, which bind nothing.
     """
 
     bench: str
@@ -23,6 +24,7 @@ class Result:
     bound: float
     at_most: bool = False
     also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    beside: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
@@ -43,6 +45,7 @@ class Result:
                 "yardstick_value": _rounded(statistics.median(self.yardstick_values)),
                 "ratio": round(self.ratio, 2),
                 "bound": self.bound,
+                **{name: _rounded(statistics.median(each)) for name, each in self.beside.items()},
                 **{name: round(value, 1) for name, (value, _) in self.also.items()},
                 "holds": self.holds,
             }
