@@ -16,8 +16,9 @@ ADDRESS_LENGTH_MAX = 200
 POSTAL_CODE_LENGTH_MAX = 12
 AGE_YEARS_MIN = 18
 AGE_YEARS_MAX = 120
-# Beside letters: what stands within names and between them, as in O'Neill, Smith-Jones, St. John.
-JOINING = set(" -'’ʼ‘.,·・")
+# Beside letters: what stands within names and between them, as in O'Neill, Smith-Jones, St. John,
+# and in the passports of Malaysia and Singapore (A/L, D/O, S/O).
+JOINING = set(" -'’ʼ‘.,·・/")
 _POSTAL_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 -]{0,10}[A-Za-z0-9]")
 _LINK = re.compile(r"https?:|www\.|://|@", re.IGNORECASE)
 
