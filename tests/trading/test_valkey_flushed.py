@@ -1,7 +1,7 @@
 """Valkey loses all it has, again and again, while orders arrive: nothing of value was in it."""
 
 import asyncio
-import contextlib
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ FLUSHES = 60
 SECONDS_BETWEEN_FLUSHES = 0.04
 # Every so many flushes the server also drops its clients, as one that restarts empty.
 DROPS_EVERY = 15
+SILENCE_SECONDS_MAX = 120
 
 
 @pytest.fixture(autouse=True)
@@ -82,8 +83,9 @@ async def flush(times: int) -> None:
 async def watch(connection: Socket, seen: list[dict[str, Any]]) -> None:
     """Whatever the public book feed says."""
     while True:
-        with contextlib.suppress(TimeoutError):
-            seen.append(await connection.receive_json_from())
+        # Not the usual patience: a wait that ends takes the socket with it.
+        answer = await connection.receive_output(timeout=SILENCE_SECONDS_MAX)
+        seen.append(json.loads(answer["text"]))
 
 
 async def final_answer(investor: int, order_id: UUID) -> OrderView | None:
@@ -96,6 +98,16 @@ async def final_answer(investor: int, order_id: UUID) -> OrderView | None:
                 return None
         await asyncio.sleep(0.05)
     raise AssertionError(f"{order_id}: no final answer")
+
+
+async def placed(venue: Any, investor: int) -> OrderView:
+    """An order that rests, once the engine has kept up with what came before."""
+    for _ in range(20):
+        try:
+            return await order_entry.place(venue.order(investor, "buy", quantity=0.1, price=90))
+        except OutcomeUnknown:
+            continue
+    raise AssertionError("the engine answers nobody")
 
 
 async def test_orders_and_feeds_outlive_an_emptied_valkey(
@@ -130,16 +142,16 @@ async def test_orders_and_feeds_outlive_an_emptied_valkey(
     assert {stored[each].status for each in sent.refused & stored.keys()} <= {"refused"}
 
     # The feed goes on: what comes next arrives, and no number was passed over in silence.
-    last = await order_entry.place(venue.order(alice, "buy", quantity=0.1, price=90))
+    last = await placed(venue, alice)
     newest = await sync_to_async(BookEvent.objects.order_by("book_seq").last)()
-    for _ in range(100):
-        if seen[-1].get("seq") == newest.book_seq:
+    for _ in range(400):
+        if seen[-1].get("seq", 0) >= newest.book_seq:
             break
         await asyncio.sleep(0.05)
     watching.cancel()
     await asyncio.gather(watching, return_exceptions=True)
     assert last.status == "open"
-    assert seen[-1]["seq"] == newest.book_seq
+    assert seen[-1]["seq"] >= newest.book_seq
     for before, after in pairwise(seen):
         assert after["type"] == "snapshot" or after["seq"] == before["seq"] + 1
     await watcher.disconnect()
