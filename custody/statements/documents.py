@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from kernel.refusals import Refusal
 
@@ -32,6 +33,9 @@ def make(module: str, content: dict[str, Any]) -> bytes:
 
     :raises DocumentsBusy: others are in front, or it takes too long.
     """
+    if not connection.in_atomic_block:
+        # All is read. A process has few connections, and this wait needs none of them.
+        connection.close()
     if not _places.acquire(timeout=WAIT_SECONDS_MAX):
         raise DocumentsBusy
     try:

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import subprocess
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.db import connection
 from django.test import Client
 from pypdf import PdfReader
 
@@ -219,6 +222,23 @@ def test_files_wait_for_each_other_and_not_for_ever(monkeypatch: pytest.MonkeyPa
     finally:
         for _ in taken:
             documents._places.release()
+
+
+def test_no_connection_is_kept_from_others_while_a_file_is_made(
+    alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[bool] = []
+    run = subprocess.run
+
+    def watched(*arguments: Any, **options: Any) -> Any:
+        kept.append(connection.connection is not None)
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "run", watched)
+
+    pdf_of(alice)
+
+    assert kept == [False]
 
 
 def test_a_maker_that_fails_is_an_error_and_no_empty_file() -> None:
