@@ -344,3 +344,15 @@ def test_the_parts_of_a_fill_add_up_in_the_database_too(house: House) -> None:
         change = f"UPDATE custody_blockorder SET {column} = {column} + 1"
         refused("never changes", change)
     refused("filled_block_orders_are_priced", "UPDATE custody_blockorder SET price_micros = NULL")
+
+
+def test_a_block_is_booked_and_goes_one_way_in_the_database_too(house: House) -> None:
+    house.prefund()
+    bring_to_fill(house, house.start_mint(3))
+
+    refused("settled and not booked", "UPDATE custody_blockorder SET state = 'settled'")
+    for state in ("new", "submitted", "rejected", "stuck"):
+        refused("cannot become", f"UPDATE custody_blockorder SET state = '{state}'")
+    house.clock.to_next_session()
+    house.sweep_until(lambda: BlockOrder.objects.get().state == "settled")
+    refused("cannot become", "UPDATE custody_blockorder SET state = 'allocated'")
