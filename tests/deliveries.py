@@ -33,7 +33,7 @@ def in_parallel(names: Sequence[str]) -> None:
     """Each task twice at the same time, and beside other tasks."""
     with ThreadPoolExecutor(THREADS) as threads:
         for done in [threads.submit(_alone, name) for name in names for _ in range(2)]:
-            done.result(timeout=60)
+            done.result(timeout=120)
 
 
 def _alone(name: str) -> None:

@@ -18,7 +18,7 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[1]
 CALENDAR = ROOT / "platform" / "reference" / "data" / "xnys.csv"
-START_SECONDS_MAX = 30
+START_SECONDS_MAX = 60
 
 
 class Party:
@@ -57,7 +57,7 @@ class Party:
         self._process.wait()
 
     def post(self, path: str, body: object) -> httpx.Response:
-        return httpx.post(self.url + path, json=body, timeout=20)
+        return httpx.post(self.url + path, json=body, timeout=60)
 
     def _wait_until_it_answers(self) -> None:
         assert self._process is not None

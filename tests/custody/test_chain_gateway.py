@@ -55,7 +55,7 @@ class Issuer:
         return self.chain.token_units([str(account)], str(self.mint.pubkey()), "processed")[1][0]
 
     def _outcome(self, signature: str) -> str:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             status = self.chain.statuses([signature])[1][0]
             if status is not None and status.commitment != "processed":

@@ -24,7 +24,7 @@ def together(*works: Callable[[], object]) -> None:
     def run(work: Callable[[], object]) -> None:
         try:
             connection.ensure_connection()
-            ready.wait(timeout=30)
+            ready.wait(timeout=60)
             work()
         finally:
             connection.close()

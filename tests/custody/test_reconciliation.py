@@ -184,7 +184,7 @@ def step_by_step(house: House, is_done: Any) -> None:
         house.engine_answers,
         lambda: pool_transfers.sweep_out(now=house.now),
     ]
-    deadline = time.monotonic() + 3 * PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_done():
         assert time.monotonic() < deadline, "it did not come to that in time"
         moved = [step() != 0 and off(look(house)) for step in steps]
@@ -228,21 +228,6 @@ def test_what_is_under_way_is_never_a_difference(minted: House) -> None:
     }
     assert not ReconciliationFigure.objects.filter(verdict="suspected").exists()
     assert open_cases() == []
-
-
-def test_a_purchase_delivered_before_its_fill_is_heard_of_is_no_difference(
-    funded: House,
-) -> None:
-    """The worker was away for days."""
-    funded.start_mint(3)
-    funded.clock.to_closed_market()
-    funded.sweep()
-    for _ in range(3):
-        funded.clock.to_next_session()
-    funded.clock.advance(seconds=3)
-    assert funded.custodian.shares(now=funded.now)["AAPL"].settled_units == 3 * SHARE
-
-    assert off(look_twice(funded)) == {}
 
 
 def test_a_deposit_in_quarantine_is_no_difference(funded: House) -> None:
@@ -373,7 +358,7 @@ def test_two_at_once_open_one_case(
                 AlpacaCustodian(broker.url, BROKER["key"], BROKER["secret"]) as custodian,
             ):
                 both = sources(house, chain=chain, custodian=custodian)
-                together.wait(timeout=20)
+                together.wait(timeout=60)
                 reconcile(kind=Kind.INTERVAL, sources=both, now=house.now + SECOND_LOOK)
         except BaseException as failure:
             failures.append(failure)

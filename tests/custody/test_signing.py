@@ -39,7 +39,7 @@ def test_one_of_many_workers_signs(cloned_database: str, chain: SolanaChain) -> 
     start = Barrier(WORKERS)
 
     def sign(_: int) -> str:
-        start.wait()
+        start.wait(timeout=60)
         try:
             return sign_once(intent=intent("burn:one"), chain=chain, now=NOON).signature
         finally:

@@ -60,7 +60,7 @@ def test_who_comes_by_takes_the_wish_and_stands_still_once(tmp_path: Path) -> No
 
         os.kill(process.pid, signal.SIGCONT)
 
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
     assert taken == [f"{MOMENT}.{process.pid}.reached"]
 
 

@@ -149,7 +149,7 @@ def start_engine(venue: Venue, valkey_url: str) -> Iterator[Callable[[], Sequenc
     yield start
     for sequencer, thread in running:
         sequencer.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         assert not thread.is_alive()
 
 

@@ -22,7 +22,7 @@ async def _close_clients() -> Any:
 
 async def consumed() -> None:
     """Wait until the engine has taken every item."""
-    for _ in range(100):
+    for _ in range(1200):
         waiting = InboxItem.objects.filter(consumed_batch__isnull=True)
         if not await sync_to_async(waiting.exists)():
             return
