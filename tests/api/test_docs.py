@@ -18,7 +18,7 @@ def test_every_address_of_the_api_is_documented() -> None:
     for pattern in api.urlpatterns:
         assert isinstance(pattern, URLPattern)
         route = str(pattern.pattern)
-        for kind in ("uuid:order_", "uuid:redemption_", "str:"):
+        for kind in ("uuid:order_", "uuid:redemption_", "int:entry_", "str:"):
             route = route.replace(f"<{kind}", "{")
         route = route.replace(">", "}")
         if route not in BY_THE_SCHEMA_ITSELF:

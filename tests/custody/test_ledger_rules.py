@@ -195,7 +195,7 @@ def test_the_application_may_not_touch_history_or_balances(
         "UPDATE custody_posting SET units = units + 1",
         "DELETE FROM custody_journalentry",
         "TRUNCATE custody_posting",
-        "TRUNCATE custody_seal",
+        "TRUNCATE custody_seal CASCADE",
         "TRUNCATE custody_ledgeraccount CASCADE",
     ],
 )
