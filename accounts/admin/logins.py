@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -126,7 +126,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     )
     def change_access(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Propose what this login may do at the desk."""
-        login = User.objects.get(pk=object_id)
+        login = self.get_object(request, object_id)
+        if login is None:
+            raise Http404
         back = reverse("admin:accounts_user_change", args=[object_id])
         initial = {"is_staff": login.is_staff, "groups": login.groups.all()}
         form = AccessForm(request.POST or None, initial=initial)

@@ -8,7 +8,7 @@ same libraries make the same bytes of it whenever it is asked for again.
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,12 +73,13 @@ def as_parquet(found: Statement) -> bytes:
     return make("custody.statements.columnar", content)
 
 
-def as_pdf(found: Statement, *, name: str) -> bytes:
-    """A statement to print and to keep, PDF/A, in the investor's `name`.
+def as_pdf(found: Statement, *, read_name: Callable[[], str]) -> bytes:
+    """A statement to print and to keep, PDF/A; whose name is read once it can be made.
 
     :raises StatementTooLong: more than PDF_LINES_MAX lines.
     """
     until = _check(found, PDF_LINES_MAX)
+    name = read_name()
     content = {
         "name": name,
         # For letters that the typesetter has no glyph of.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, overload
 from urllib.parse import urlencode
 
@@ -127,7 +128,7 @@ def export(request: HttpRequest, kind: str) -> HttpResponse:
     elif kind == "parquet":
         content = as_parquet(found)
     else:
-        content = as_pdf(found, name=_name(request, investor))
+        content = as_pdf(found, read_name=partial(_name, request, investor))
     response = HttpResponse(content, content_type=CONTENT_TYPES[kind])
     days = f"{found.first_date.isoformat()}-{found.last_date.isoformat()}"
     name = f"bourse-statement-{form.data['asset']}-{days}.{kind}"

@@ -136,6 +136,8 @@ def test_one_administrator_gets_no_way_into_the_login_of_an_officer(
 def test_what_cannot_be_is_refused(admins: tuple[User, User]) -> None:
     ada, _ = admins
     nina = User.objects.create_user("nina@bourse.example", PASSWORD)
+    for nobody in ("999999", "x"):
+        assert client_of(ada).get(f"/admin/accounts/user/{nobody}/access/").status_code == 404
     with pytest.raises(staff_access.UnknownGroup):
         propose(ada, nina, "Kings")
     with pytest.raises(staff_access.NothingToChange):

@@ -196,14 +196,16 @@ def test_parquet_has_the_assets_decimals_and_names_its_seals(alice: Client) -> N
 
 
 def test_a_file_that_would_be_too_long_says_how_long(
-    alice: Client, monkeypatch: pytest.MonkeyPatch
+    alice: Client, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    called(books, "Alice", "Adams")
     monkeypatch.setattr(exports, "PDF_LINES_MAX", 1)
 
     refused = alice.get(f"{ADDRESS}.pdf", DAYS)
 
     assert refused.status_code == 422
     assert "There are 2 lines; this file holds at most 1." in refused.content.decode()
+    assert not PersonalDataAccess.objects.exists()  # nor is the name read for nothing
     assert alice.get(f"{ADDRESS}.csv", DAYS).status_code == 200
 
 
