@@ -21,6 +21,7 @@ from kernel.gateways import GatewaySilent
 from kernel.refusals import Forbidden, NotFound
 from tests.custody.conftest import BROKER
 from tests.custody_stories import DOLLAR, SHARE, TOKEN, House, make_officer
+from tests.reconciliation_stories import look_twice, off
 
 
 def ready_to_redeem(house: House, **tokens: int) -> House:
@@ -292,6 +293,22 @@ def test_what_is_known_is_booked_while_the_custodian_is_silent(house: House) -> 
 
     assert sorted(BlockOrder.objects.values_list("state", flat=True))[-1] == "settled"
     assert house.books["shares_free AAPL"] == "10"
+
+
+def test_a_purchase_delivered_before_its_fill_is_heard_of_is_no_difference(
+    house: House,
+) -> None:
+    """The worker was away for days."""
+    house.prefund()
+    house.start_mint(3)
+    house.clock.to_closed_market()
+    house.sweep()
+    for _ in range(3):
+        house.clock.to_next_session()
+    house.clock.advance(seconds=3)
+    assert house.custodian.shares(now=house.now)["AAPL"].settled_units == 3 * SHARE
+
+    assert off(look_twice(house)) == {}
 
 
 def test_what_was_taken_is_asked_about_for_ever(house: House) -> None:
