@@ -50,6 +50,7 @@ class House:
                 env=self.environment,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # whoever gets Ctrl-C stops it
             )
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready(since=started_at):

@@ -48,7 +48,12 @@ async def _kept(
     def start() -> subprocess.Popen[bytes]:
         with told.open("ab") as output, log.open("ab") as errors:
             return subprocess.Popen(
-                [sys.executable, *argv], cwd=ROOT, env=environment, stdout=output, stderr=errors
+                [sys.executable, *argv],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=errors,
+                start_new_session=True,  # Ctrl-C is for the runner
             )
 
     process = start()

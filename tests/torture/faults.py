@@ -100,6 +100,13 @@ async def _stand_at(point: str, faults_dir: Path) -> int:
     """Ask for it, and the process that stands there."""
     wanted = faults_dir / point
     wanted.touch()
+    try:
+        return await _whoever_comes(point, faults_dir)
+    finally:
+        wanted.unlink(missing_ok=True)
+
+
+async def _whoever_comes(point: str, faults_dir: Path) -> int:
     deadline = time.monotonic() + REACH_SECONDS_MAX
     while True:
         for reached in faults_dir.glob(f"{point}.*.reached"):
@@ -109,7 +116,7 @@ async def _stand_at(point: str, faults_dir: Path) -> int:
             return process_id
         if time.monotonic() > deadline:
             with suppress(FileNotFoundError):  # then somebody came just now
-                wanted.unlink()
+                (faults_dir / point).unlink()
                 raise NotReached(f"{point} was not reached within {REACH_SECONDS_MAX:.0f} s")
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -123,6 +123,13 @@ class Load:
             if not task.cancelled():
                 task.result()  # raises what broke it
 
+    async def abandon(self) -> None:
+        """At once, whatever is unanswered: nobody will ask what was promised."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._partner.close()
+
     async def _best_bid(self, listing: str) -> Decimal:
         """Once the market maker quotes, which takes a moment after the start."""
         while True:

@@ -54,8 +54,10 @@ class Torture:
                 )
             try:
                 await self._play_all(load)
-            finally:
-                await load.stop()
+            except BaseException:
+                await load.abandon()
+                raise
+            await load.stop()
             await self._end(load)
         return self.wrong
 
@@ -138,7 +140,7 @@ class Torture:
 async def _to_a_session(house: House) -> None:
     """Move the sandbox's clock to where the custodian buys and sells."""
     run = house.run()
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         session = (await client.get(f"{run['web']}/api/v1/session/")).raise_for_status().json()
         bell = datetime.fromisoformat(session["next_regular_open_at"])
         # A little after it, so that the feed has printed its first prices.
