@@ -21,9 +21,9 @@ class _Sandbox:
     """The file that is followed, None for real time, and what was last read there."""
 
     file: Path | None = None
-    offset: timedelta = timedelta(0)
     checked_at: float = float("-inf")  # monotonic seconds
-    modified_ns: int = 0
+    # (when the file was modified, the offset it said), replaced as one: threads share them.
+    known: tuple[int, timedelta] = (0, timedelta(0))
 
     def look(self, file: Path) -> None:
         """Read the offset again when RECHECK_SECONDS are over and the file has changed."""
@@ -35,9 +35,9 @@ class _Sandbox:
             modified_ns = os.stat(file).st_mtime_ns
         except FileNotFoundError:
             return  # nobody has moved the clock yet
-        if modified_ns != self.modified_ns:
-            self.offset = timedelta(seconds=json.loads(file.read_text())["offset_seconds"])
-            self.modified_ns = modified_ns
+        if modified_ns != self.known[0]:
+            offset = timedelta(seconds=json.loads(file.read_text())["offset_seconds"])
+            self.known = modified_ns, offset
 
 
 _sandbox = _Sandbox()
@@ -57,4 +57,4 @@ def now() -> datetime:
     """The time now, aware, in UTC."""
     if _sandbox.file is not None:
         _sandbox.look(_sandbox.file)
-    return datetime.now(UTC) + _sandbox.offset
+    return datetime.now(UTC) + _sandbox.known[1]
