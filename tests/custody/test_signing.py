@@ -31,7 +31,10 @@ def intent(key: str) -> Intent:
         from_pubkey=payer.pubkey(), to_pubkey=Keypair().pubkey(), lamports=1_000_000
     )
     return Intent(
-        kind=ChainTransaction.Kind.BURN, key=key, instructions=[transfer(pay)], signers=[payer]
+        kind=ChainTransaction.Kind.CREATE_MINT,
+        key=key,
+        instructions=[transfer(pay)],
+        signers=[payer],
     )
 
 
