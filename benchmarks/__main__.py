@@ -33,6 +33,27 @@ def engine_durable(rounds: int, seconds: float, seed: int) -> Result:
         return engine_durable.run(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
+def order_entry_ws(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import order_entry
+
+    with Servers() as servers:
+        return order_entry.throughput(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
+def order_entry_latency(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import order_entry
+
+    with Servers() as servers:
+        return order_entry.latency(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
+def order_entry_p99(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import order_entry
+
+    with Servers() as servers:
+        return order_entry.tail(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
 def ledger_post(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import ledger_post
 
@@ -57,6 +78,9 @@ def balance_as_of(rounds: int, seconds: float, seed: int) -> Result:
 BENCHES: dict[str, Callable[[int, float, int], Result]] = {
     "matching_core": matching_core,
     "engine_durable": engine_durable,
+    "order_entry_ws": order_entry_ws,
+    "order_entry_latency": order_entry_latency,
+    "order_entry_p99": order_entry_p99,
     "ledger_post": ledger_post,
     "verify_ledger": verify_ledger,
     "balance_as_of": balance_as_of,

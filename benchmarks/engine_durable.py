@@ -7,7 +7,7 @@ received. Rounds alternate with the yardstick's, on the same server and socket.
 
 import time
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import django
 import msgspec
@@ -18,7 +18,7 @@ from benchmarks.report import Result, say
 from benchmarks.servers import Servers
 
 if TYPE_CHECKING:
-    from benchmarks.workload import Stream
+    from trading.commands import Command
 
 BOUND = 3.0
 IN_FLIGHT_MAX = 4_096
@@ -39,7 +39,7 @@ def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
     yardsticks.prepare(servers)
     investors, listings = venue.build()
     servers.spawn("run_engine")
-    _wait_for_funds()
+    venue.wait_for_funds()
     stream = Stream(investors=investors, listings=listings, seed=seed)
     feeder = Feeder(servers.valkey.url(), stream)
     feeder.round(WARM_UP_SECONDS)
@@ -59,20 +59,16 @@ def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
     )
 
 
-def _wait_for_funds() -> None:
-    from custody.models import PoolTransfer
+class Commands(Protocol):
+    """Where commands come from, without end."""
 
-    deadline = time.monotonic() + 120
-    while PoolTransfer.objects.filter(state="requested").exists():
-        assert time.monotonic() < deadline, "the engine does not take the funds in"
-        time.sleep(0.1)
-    assert not PoolTransfer.objects.exclude(state="done").exists()
+    def take(self, count: int) -> "list[Command]": ...
 
 
 class Feeder:
     """Keeps the engine's list filled, and counts its answers."""
 
-    def __init__(self, valkey_url: str, stream: "Stream") -> None:
+    def __init__(self, valkey_url: str, stream: "Commands") -> None:
         from trading.commands import Answers, commands_key
 
         self._valkey = redis.Redis.from_url(valkey_url)
@@ -87,7 +83,11 @@ class Feeder:
 
     def round(self, seconds: float) -> float:
         """Commands a second over a round, from the first push to the last answer."""
-        self._prepare(round(seconds * PREPARED_PER_SECOND))
+        self.prepare(round(seconds * PREPARED_PER_SECOND))
+        return self.send(seconds)
+
+    def send(self, seconds: float) -> float:
+        """Commands a second, until the time is over or nothing prepared is left."""
         started = time.monotonic()
         pushed = answered = 0
         while time.monotonic() - started < seconds and self._prepared:
@@ -102,7 +102,7 @@ class Feeder:
             answered += received
         return answered / (time.monotonic() - started)
 
-    def _prepare(self, count: int) -> None:
+    def prepare(self, count: int) -> None:
         """Make commands beforehand: that is no part of what is measured.
 
         What a round leaves over stays first in line, because the stream has moved on.
@@ -110,6 +110,10 @@ class Feeder:
         missing = max(0, count - len(self._prepared))
         made = self._stream.take(missing)
         self._prepared.extend(msgspec.Raw(self._encode(command)) for command in made)
+
+    def put(self, command: "Command") -> None:
+        """One more behind what is prepared."""
+        self._prepared.append(msgspec.Raw(self._encode(command)))
 
     def _push(self) -> int:
         count = min(CHUNK, len(self._prepared))

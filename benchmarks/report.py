@@ -12,8 +12,8 @@ class Result:
     """`ratio` is value over yardstick; it holds when it is at least `bound`.
 
     Where `at_most`, less is better, as with times: it holds up to `bound`. `also` holds
-    numbers beside the ratio, each with the most it may be; `beside` holds rates of further
-    yardsticks, which bind nothing.
+    numbers beside the ratio, each with the most it may be; `beside` holds further
+    figures, of which the medians are printed and which bind nothing.
     """
 
     bench: str

@@ -16,7 +16,11 @@ from urllib.parse import quote
 
 import psycopg
 
-from bourse.supervisor.addresses import POSTGRES_SETTINGS
+from bourse.environment import Environment
+from bourse.supervisor import addresses as addressing
+from bourse.supervisor.addresses import POSTGRES_SETTINGS, Addresses
+from bourse.supervisor.launch import wait_until_ready
+from bourse.supervisor.parts import all_parts
 from bourse.supervisor.ports import Reservation
 from bourse.supervisor.postgres import (
     APP_ROLE,
@@ -30,6 +34,7 @@ from bourse.supervisor.valkey import Valkey
 ROOT = Path(__file__).resolve().parents[1]
 DATABASE = "bourse"
 PASSWORD = "of-a-benchmark"  # noqa: S105 (on loopback, for minutes)
+WEB_SECONDS = 60.0
 MUST_BE_ON = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -102,6 +107,17 @@ class Servers:
         self._running.append(process)
         return process
 
+    def claim_web(self) -> "Web":
+        """Decide where the web process will listen. Before Django: its keys are told to both."""
+        (self.home / "var").mkdir(exist_ok=True)
+        addresses = addressing.claim(Environment())
+        os.environ.update(addresses.settings())
+        return Web(self, addresses)
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop this one too, at the end."""
+        self._running.append(process)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -122,3 +138,19 @@ class Servers:
         for reservation in self._reserved:
             reservation.close()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+class Web:
+    """The product's web process, started as the supervisor starts it."""
+
+    def __init__(self, servers: Servers, addresses: Addresses) -> None:
+        self._servers, self._addresses = servers, addresses
+
+    def start(self) -> str:
+        """Its address, once it is ready."""
+        part = next(part for part in all_parts(self._addresses) if part.name == "web")
+        with (self._servers.home / "web.log").open("wb") as log:
+            process = part.start(log)
+        self._servers.watch(process)
+        wait_until_ready(process, part.is_ready, "web", seconds=WEB_SECONDS)
+        return self._addresses.web_url

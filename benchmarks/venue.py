@@ -1,12 +1,14 @@
 """Filling a fresh database with the workload's investors, listings and funds."""
 
+import time
+
 from django.db import connection, transaction
 
 from accounts.models import EligibilitySnapshot, Investor
 from benchmarks.workload import CASH_UNITS, INVESTORS, LISTINGS, LOT, TICK, TOKEN_UNITS
 from custody import ledger, pool_transfers
 from custody.ledger import Entry, Line, Purpose
-from custody.models import Asset
+from custody.models import Asset, PoolTransfer
 from kernel import clock
 from reference.models import Instrument
 from trading import operations
@@ -15,15 +17,15 @@ from trading.loading import RULES
 
 
 @transaction.atomic  # one commit instead of ten thousand
-def build() -> tuple[list[int], list[Rules]]:
+def build(*, listings: int = LISTINGS, investors: int = INVESTORS) -> tuple[list[int], list[Rules]]:
     """Investors' ids and the listings' rules, funded once an engine has run."""
     cash = Asset.objects.create(code="USDC", name="USD Coin", kind="stablecoin", decimals=6)
-    tokens = [_list(number, cash) for number in range(LISTINGS)]
-    investors = [_admit(number, tokens) for number in range(INVESTORS)]
+    tokens = [_list(number, cash) for number in range(listings)]
+    ids = [_admit(number, tokens) for number in range(investors)]
     for token in tokens:
-        _fund(investors, token, TOKEN_UNITS)
-    _fund(investors, cash, CASH_UNITS)
-    return investors, _rules()
+        _fund(ids, token, TOKEN_UNITS)
+    _fund(ids, cash, CASH_UNITS)
+    return ids, _rules()
 
 
 def _list(number: int, cash: Asset) -> Asset:
@@ -95,3 +97,12 @@ def _rules() -> list[Rules]:
     with connection.cursor() as cursor:
         cursor.execute(RULES, {"pool": operations.FIRST_POOL, "ids": None})
         return [Rules(*row[:-1], blocked_countries=frozenset()) for row in cursor.fetchall()]
+
+
+def wait_for_funds() -> None:
+    """Until an engine has taken all funds in."""
+    deadline = time.monotonic() + 120
+    while PoolTransfer.objects.filter(state="requested").exists():
+        assert time.monotonic() < deadline, "the engine does not take the funds in"
+        time.sleep(0.1)
+    assert not PoolTransfer.objects.exclude(state="done").exists()

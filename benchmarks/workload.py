@@ -6,6 +6,8 @@ beside a pool of its own: the same pure engine, fed with the same commands.
 """
 
 import random
+from itertools import cycle
+from typing import Literal
 from uuid import UUID
 
 from trading.commands import CancelOrder, Command, PlaceOrder
@@ -81,5 +83,31 @@ class Stream:
             price_units=ticks * TICK,
             quantity_units=lots * LOT,
             time_in_force="ioc" if crosses else "gtc",
+            source="api",
+        )
+
+
+class Resting:
+    """Orders that rest, over all listings and investors in turn."""
+
+    def __init__(self, *, investors: list[int], listings: list[Rules], seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 (a workload, not a secret)
+        self._investors, self._listings = cycle(investors), cycle(listings)
+
+    def take(self, count: int) -> list[Command]:
+        return [self.next() for _ in range(count)]
+
+    def next(self, time_in_force: Literal["gtc", "ioc"] = "gtc") -> PlaceOrder:
+        """An order some ticks away from the middle; IOC, it expires at once."""
+        is_buy = self._random.random() < 0.5
+        away = self._random.randint(1, BAND_TICKS)
+        return PlaceOrder(
+            listing=next(self._listings).symbol,
+            investor_id=next(self._investors),
+            side="buy" if is_buy else "sell",
+            type="limit",
+            price_units=(MID_TICKS - away if is_buy else MID_TICKS + away) * TICK,
+            quantity_units=self._random.randint(50, 250) * LOT,
+            time_in_force=time_in_force,
             source="api",
         )

@@ -2,6 +2,7 @@
 
 import os
 import re
+import statistics
 import subprocess
 
 import psycopg
@@ -26,6 +27,18 @@ def transactions_per_second(servers: Servers, seconds: float) -> float:
     found = re.search(r"tps = ([0-9.]+)", _pgbench(servers, *arguments))
     assert found is not None
     return float(found.group(1))
+
+
+def commit_ms(servers: Servers, seconds: float) -> float:
+    """The median time of a transaction of `pgbench -c 1`, from its BEGIN to its commit."""
+    prefix = servers.home / "pgbench"
+    arguments = ["-n", "-c", "1", "-T", str(max(1, round(seconds)))]
+    _pgbench(servers, *arguments, "-l", f"--log-prefix={prefix}")
+    logs = list(servers.home.glob("pgbench.*"))
+    lines = [line for log in logs for line in log.read_text().splitlines()]
+    for log in logs:
+        log.unlink()
+    return statistics.median(int(line.split()[2]) for line in lines) / 1_000
 
 
 def _pgbench(servers: Servers, *arguments: str) -> str:
