@@ -12,10 +12,12 @@ journal's keys are the block's, so no state touches the ledger twice.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from accounts.models import User
@@ -153,6 +155,26 @@ def _count_failure(row: BlockOrder, now: datetime) -> None:
 
 
 def _submit(row: BlockOrder, custodian: AlpacaCustodian, now: datetime) -> bool:
+    """Send it, one worker at a time: two would take each other's answer for the custodian's."""
+    with _sending_alone(row) as is_alone:
+        return is_alone and _send(row, custodian, now)
+
+
+@contextmanager
+def _sending_alone(row: BlockOrder) -> Iterator[bool]:
+    """Whether no other session sends this block now. A dead worker's lock goes with it."""
+    key = [f"send block:{row.id}"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
+        (is_alone,) = cursor.fetchone()
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+
+
+def _send(row: BlockOrder, custodian: AlpacaCustodian, now: datetime) -> bool:
     assert row.asset.instrument is not None
     try:
         placed = custodian.place(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 
 import pytest
 from django.db import connection
@@ -18,6 +18,7 @@ from custody.models import (
     JournalEntry,
     SettlementLeg,
 )
+from custody.operations import settlement_blocks
 from tests.custody.conftest import BROKER
 from tests.custody_stories import SHARE, TOKEN, House, make_house
 from tests.parties import Party, SandboxClock
@@ -99,3 +100,35 @@ def test_many_workers_buy_once_and_move_once(committed_house: House) -> None:
     assert ChainTransaction.objects.filter(kind="move").count() == 1
     assert JournalEntry.objects.filter(kind="tokens moved").count() == 1
     assert house.books["chain AAPLx"] == "-4"
+
+
+def test_a_block_that_another_worker_is_sending_is_left_to_it(committed_house: House) -> None:
+    house = committed_house
+    house.prefund()
+    asset = house.books.assets["AAPL"]
+    CustodianOrder.objects.create(asset=asset, side="buy", units=SHARE, requested_at=house.now)
+    settlement_blocks._net(house.now)
+    block = BlockOrder.objects.get()
+    is_sending, may_end = Event(), Event()
+
+    def send_slowly() -> None:
+        try:
+            with settlement_blocks._sending_alone(block) as is_alone:
+                assert is_alone
+                is_sending.set()
+                assert may_end.wait(timeout=60)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as workers:
+        other = workers.submit(send_slowly)
+        assert is_sending.wait(timeout=60)
+        operations.sweep_orders(custodian=house.custodian, now=house.now)
+        block.refresh_from_db()
+        assert (block.state, house.custodian.find(client_order_id=block.id)) == ("new", None)
+        may_end.set()
+        other.result()
+
+    operations.sweep_orders(custodian=house.custodian, now=house.now)
+    block.refresh_from_db()
+    assert block.state == "submitted"
