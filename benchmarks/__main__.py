@@ -33,6 +33,13 @@ def engine_durable(rounds: int, seconds: float, seed: int) -> Result:
         return engine_durable.run(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
+def engine_restart(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import engine_restart
+
+    with Servers() as servers:
+        return engine_restart.run(servers, rounds=rounds, seed=seed)
+
+
 def order_entry_ws(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import order_entry
 
@@ -78,6 +85,7 @@ def balance_as_of(rounds: int, seconds: float, seed: int) -> Result:
 BENCHES: dict[str, Callable[[int, float, int], Result]] = {
     "matching_core": matching_core,
     "engine_durable": engine_durable,
+    "engine_restart": engine_restart,
     "order_entry_ws": order_entry_ws,
     "order_entry_latency": order_entry_latency,
     "order_entry_p99": order_entry_p99,

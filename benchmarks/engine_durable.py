@@ -25,6 +25,7 @@ IN_FLIGHT_MAX = 4_096
 CHUNK = 512
 PREPARED_PER_SECOND = 20_000
 DEADLINE_SECONDS = 30.0
+ANSWER_SECONDS_MAX = 60.0
 WARM_UP_SECONDS = 3.0
 REPLY_TO = "bourse:answers:benchmark"
 
@@ -97,7 +98,7 @@ class Feeder:
             else:
                 answered += self._receive(0.1)
         while answered < pushed:
-            received = self._receive(10.0)
+            received = self._receive(ANSWER_SECONDS_MAX)
             assert received, "the engine does not answer"
             answered += received
         return answered / (time.monotonic() - started)
