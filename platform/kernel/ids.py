@@ -6,7 +6,7 @@ import time
 from uuid import UUID
 
 _RANDOM_BITS = 74
-_STEP_BYTES = 5
+_STEP_MASK = (1 << 40) - 1
 _lock = threading.Lock()
 _last = 0
 
@@ -20,10 +20,12 @@ def uuid7() -> UUID:
     global _last  # noqa: PLW0603 - the order is a fact of the whole process
     # Real time, not the kernel clock: ids must not repeat when a sandbox clock moves.
     milliseconds = time.time_ns() // 1_000_000
-    fresh = (milliseconds << _RANDOM_BITS) | (int.from_bytes(os.urandom(10)) >> 6)
+    chance = int.from_bytes(os.urandom(10)) >> 6
     with _lock:
-        step = 1 + int.from_bytes(os.urandom(_STEP_BYTES))
-        _last = fresh if fresh >> _RANDOM_BITS > _last >> _RANDOM_BITS else _last + step
+        if milliseconds > _last >> _RANDOM_BITS:
+            _last = (milliseconds << _RANDOM_BITS) | chance
+        else:
+            _last += 1 + (chance & _STEP_MASK)
         value = _last
     head, high, low = value >> 74, (value >> 62) & 0xFFF, value & ((1 << 62) - 1)
     return UUID(int=(head << 80) | (0x7 << 76) | (high << 64) | (0x2 << 62) | low)
