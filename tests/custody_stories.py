@@ -22,7 +22,7 @@ from solders.transaction import VersionedTransaction
 from accounts.models import EligibilitySnapshot, Investor, User
 from custody import ledger, operations, pool_transfers
 from custody.gateways import chain_keys
-from custody.gateways.chain import SolanaChain
+from custody.gateways.chain import FINALIZED, SolanaChain
 from custody.gateways.chain_keys import ChainKeys
 from custody.gateways.custodian import AlpacaCustodian
 from custody.ledger_purposes import Purpose
@@ -116,17 +116,20 @@ class House:
                 PoolTransfer.objects.filter(id=transfer.id).update(state="done", done_batch=1)
 
     def on_chain(self, instruction: Instruction, *, signer: Keypair) -> None:
-        """By a key of ours, past the operations; until the chain has run it."""
+        """By a key of ours, past the operations; returns once it is final."""
         signers = list({key.pubkey(): key for key in (self.keys.payer, signer)}.values())
         blockhash = self.chain.latest_blockhash().blockhash
         message = MessageV0.try_compile(signers[0].pubkey(), [instruction], [], blockhash)
         signed = VersionedTransaction(message, signers)
         self.chain.send(bytes(signed))
         signature = str(signed.signatures[0])
-        self.sweep_until(lambda: self.chain.statuses([signature])[1][0] is not None)
-        status = self.chain.statuses([signature])[1][0]
-        assert status is not None
-        assert not status.error
+
+        def is_final() -> bool:
+            status = self.chain.statuses([signature])[1][0]
+            assert status is None or not status.error, status
+            return status is not None and status.commitment == FINALIZED
+
+        self.sweep_until(is_final)
 
     # --- money ------------------------------------------------------------------
 
