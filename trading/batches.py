@@ -18,6 +18,7 @@ from trading.commands import (
     Answer,
     BatchNews,
     BookUpdate,
+    CancelOrder,
     Envelope,
     OrderView,
     PlaceOrder,
@@ -108,7 +109,7 @@ def run(pool: Pool, batch: Batch, recent: RecentIds) -> None:
             _check_turn(envelope, batch, recent)
             if isinstance(command, PlaceOrder):
                 _place(pool, command, envelope.reply_to, batch)
-            else:
+            elif isinstance(command, CancelOrder):
                 order = pool.cancel(command, batch.effects)
                 batch.answered_orders.append((envelope.reply_to, command.id, order))
         except Refusal as refusal:

@@ -14,6 +14,17 @@ import msgspec
 from kernel.ids import uuid7
 
 Source = Literal["web", "api", "kraken"]
+OrderTypeName = Literal[
+    "limit",
+    "market",
+    "stop_loss",
+    "stop_loss_limit",
+    "take_profit",
+    "take_profit_limit",
+    "trailing_stop",
+    "trailing_stop_limit",
+]
+StpName = Literal["cancel_newest", "cancel_oldest", "cancel_both", "decrement"]
 
 
 class PlaceOrder(
@@ -22,21 +33,50 @@ class PlaceOrder(
     """Place an order; name either `quantity_units` or `cash_units`.
 
     Units: quantity in base units of the listing's asset, cash in those of its
-    quote; `price_units` is quote base units per whole token, None for market.
+    quote; every price is quote base units per whole token. `price_units` is the
+    limit, None where the type has none; for a trailing stop with a limit,
+    `limit_offset_units` (signed) is added to the trigger instead.
     """
 
     listing: str  # symbol, "AAPLxUSDC"
     investor_id: int
     side: Literal["buy", "sell"]
-    type: Literal["limit", "market"]
+    type: OrderTypeName
     quantity_units: int | None = None
     cash_units: int | None = None
     price_units: int | None = None
-    time_in_force: Literal["gtc", "ioc", "fok"] = "gtc"
+    time_in_force: Literal["gtc", "ioc", "fok", "gtd", "day"] = "gtc"
     post_only: bool = False
     client_order_id: str | None = None
     user_ref: int | None = None
     source: Source = "web"
+    id: UUID = msgspec.field(default_factory=uuid7)
+    expires_at: float | None = None  # for gtd: seconds of the kernel's clock since the epoch
+    display_units: int | None = None  # iceberg: how much of it the book shows at a time
+    reduce_only: bool = False
+    self_trade_prevention: StpName = "cancel_newest"
+    trigger_by: Literal["last", "index"] | None = None  # None: "last", where a type has a trigger
+    trigger_price_units: int | None = None
+    trail_units: int | None = None  # a trailing stop's distance, absolute
+    trail_e6: int | None = None  # or in millionths of the best price
+    limit_offset_units: int | None = None
+    # Conditional close: what is filled gets a take profit, a stop loss, or one canceling the other.
+    close_take_profit_units: int | None = None
+    close_stop_loss_units: int | None = None
+    validate_only: bool = False  # judge it and change nothing
+
+
+class PlacePair(
+    msgspec.Struct, frozen=True, kw_only=True, tag="pair", tag_field="command", array_like=True
+):
+    """One cancels the other: two orders of one investor, listing and side, both or none.
+
+    They share the larger hold; what one fills, the other loses, and when one is
+    triggered, filled or canceled the other is canceled.
+    """
+
+    first: PlaceOrder
+    second: PlaceOrder
     id: UUID = msgspec.field(default_factory=uuid7)
 
 
@@ -51,7 +91,79 @@ class CancelOrder(
     id: UUID = msgspec.field(default_factory=uuid7)
 
 
-Command = PlaceOrder | CancelOrder
+class CancelAll(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag="cancel_all",
+    tag_field="command",
+    array_like=True,
+):
+    """Cancel every open order of this investor, in one listing or in all.
+
+    The answer's `details["count"]` is how many were open until then.
+    """
+
+    investor_id: int
+    listing: str | None = None
+    id: UUID = msgspec.field(default_factory=uuid7)
+
+
+class CancelAllAfter(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag="cancel_all_after",
+    tag_field="command",
+    array_like=True,
+):
+    """The dead-man switch: cancel all of an investor's orders unless told again in time.
+
+    The answer's `details` hold `at`, the moment (seconds since the epoch) or "0".
+    """
+
+    investor_id: int
+    timeout_seconds: int  # 0 turns it off
+    id: UUID = msgspec.field(default_factory=uuid7)
+
+
+class AmendOrder(
+    msgspec.Struct, frozen=True, kw_only=True, tag="amend", tag_field="command", array_like=True
+):
+    """Change an open order under its own id; None leaves a field as it is.
+
+    It keeps its priority when nothing but its quantity or display shrinks.
+    `quantity_units` is the whole order's, filled part included.
+    """
+
+    investor_id: int
+    order_id: UUID | None = None
+    client_order_id: str | None = None
+    quantity_units: int | None = None
+    price_units: int | None = None
+    trigger_price_units: int | None = None
+    display_units: int | None = None
+    post_only: bool | None = None
+    id: UUID = msgspec.field(default_factory=uuid7)
+
+
+class ReplaceOrder(
+    msgspec.Struct, frozen=True, kw_only=True, tag="replace", tag_field="command", array_like=True
+):
+    """Cancel an open order and place another in its stead, both or none.
+
+    What the old one held counts as free for the new one.
+    """
+
+    investor_id: int
+    order_id: UUID
+    order: PlaceOrder
+    id: UUID = msgspec.field(default_factory=uuid7)
+
+
+Command = (
+    PlaceOrder | PlacePair | CancelOrder | CancelAll | CancelAllAfter | AmendOrder | ReplaceOrder
+)
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
@@ -60,6 +172,25 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     command: Command
     deadline: float  # seconds of the kernel's clock since the epoch
     reply_to: str  # pub/sub channel of the process that waits
+
+
+class TermsView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What only some orders carry, as in models.OrderTerms; prices and units as in PlaceOrder."""
+
+    expires_at: datetime | None = None
+    display_units: int | None = None
+    reduce_only: bool = False
+    self_trade_prevention: str = "cancel_newest"
+    trigger_by: str | None = None
+    trigger_price_units: int | None = None
+    trail_units: int | None = None
+    trail_e6: int | None = None
+    limit_offset_units: int | None = None
+    link_id: UUID | None = None
+    parent_id: UUID | None = None
+    close_take_profit_units: int | None = None
+    close_stop_loss_units: int | None = None
+    replaces: UUID | None = None
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -88,6 +219,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     batch_no: int
     accepted_at: datetime
     updated_at: datetime
+    terms: TermsView | None = None
 
     @property
     def average_price_units(self) -> int | None:
@@ -98,13 +230,18 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 
 
 class Answer(msgspec.Struct, frozen=True, array_like=True):
-    """What became of a command: an order, or a refusal's code, message and figures."""
+    """What became of a command: an order, or a refusal's code, message and figures.
+
+    Without an order and without a code it is done, and `details` are its figures. `others`
+    are further orders of the same command: the second of a pair, the one that was replaced.
+    """
 
     command_id: UUID
     order: OrderView | None = None
     code: str = ""
     message: str = ""
     details: dict[str, str] = msgspec.field(default_factory=dict)
+    others: list[OrderView] = msgspec.field(default_factory=list)
 
 
 class Answers(msgspec.Struct, frozen=True, array_like=True):

@@ -44,7 +44,7 @@ CLIENT_IDS = f"""
         ON investor_id = want.investor AND client_order_id = want.client_id
       JOIN trading_listing AS listing ON listing.id = listing_id
      WHERE status <> 'refused'
-       AND (status = 'open' OR updated_at > to_timestamp(%s) - '24h'::interval)
+       AND (status IN ('open', 'untriggered') OR updated_at > to_timestamp(%s) - '24h'::interval)
 """  # noqa: S608
 
 

@@ -12,7 +12,7 @@ from accounts.queries import get_eligibility, get_investor
 from custody.pages import list_holdings
 from trading.engine.admission import SellOnly
 from trading.models import Order
-from trading.states import OrderStatus
+from trading.states import LIVE_STATUSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def exits_of(reader: Reader) -> Exits:
     if reader.investor_id is None or not reader.may_sell:
         return Exits()
     holdings = list_holdings(investor_id=reader.investor_id)
-    orders = Order.objects.filter(investor_id=reader.investor_id, status=OrderStatus.OPEN.value)
+    orders = Order.objects.filter(investor_id=reader.investor_id, status__in=LIVE_STATUSES)
     held = (each for each in holdings if each.total_units > each.in_redemption_units)
     return Exits(
         frozenset(each.asset.pk for each in held),

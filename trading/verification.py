@@ -26,7 +26,7 @@ OPEN_ORDERS = """
        AND account.pool = listing.pool_id
        AND account.asset_id = CASE orders.side WHEN 'buy' THEN listing.quote_id
                                                ELSE listing.asset_id END
-     WHERE orders.status = 'open' AND orders.held_units > 0
+     WHERE orders.status IN ('open', 'untriggered') AND orders.held_units > 0
 """
 HOLDS = "SELECT account.id, orders.held_units" + OPEN_ORDERS
 HELD_SINCE = "SELECT account.id, orders.accepted_at" + OPEN_ORDERS

@@ -31,7 +31,7 @@ from custody.reconciliation.alerts import list_reconciliation_alerts
 from custody.sealing_lag import list_sealing_alerts
 from kernel import clock
 from trading.models import InboxItem, Listing, Order
-from trading.states import ListingState, OrderStatus
+from trading.states import LIVE_STATUSES, ListingState
 
 PROPOSALS_SHOWN = 8
 # After how long a queue is shown as late.
@@ -235,7 +235,7 @@ def _alerts(now: datetime) -> list[str]:
 
 def _figures() -> list[tuple[str, str]]:
     """Capacity at a glance."""
-    open_orders = Order.objects.filter(status=OrderStatus.OPEN.value).count()
+    open_orders = Order.objects.filter(status__in=LIVE_STATUSES).count()
     listings = Listing.objects.count()
     covered = [row for row in list_reserve_rows() if row.attestation]
     return [

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
+from trading.engine.terms import Terms
+
 UndoLog = list[tuple[Callable[..., None], tuple[Any, ...]]]
 
 
@@ -62,6 +64,7 @@ class BookOrder:
         "snapshot_id",
         "source",
         "status",
+        "terms",
         "time_in_force",
         "type",
         "user_ref",
@@ -99,6 +102,7 @@ class BookOrder:
     previous: "BookOrder | None"
     next: "BookOrder | None"
     level: "Level | None"
+    terms: Terms | None
 
     def __init__(self, id: UUID, listing_id: int, investor_id: int, owner_group: UUID) -> None:
         self.id = id
@@ -113,7 +117,7 @@ class BookOrder:
         self.type, self.time_in_force, self.source = "limit", "gtc", "web"
         self.status, self.reason = "open", ""
         self.accepted_at = 0.0
-        self.previous = self.next = self.level = None
+        self.previous = self.next = self.level = self.terms = None
 
 
 class Level:

@@ -14,7 +14,7 @@ from trading.kraken.replies import INVALID_ARGUMENTS, KrakenError
 from trading.models import Order, Trade
 from trading.queries import OwnTrade
 from trading.queries.orders import order_view, own_trade
-from trading.states import OrderStatus
+from trading.states import LIVE_STATUSES
 
 PAGE_ROWS = 50
 OFFSET_MAX = 100_000
@@ -32,7 +32,7 @@ class Page(Generic[Row]):
 
 def closed_orders(investor_id: int, parameters: Parameters) -> "Page[OrderView]":
     """Closed orders newest first; `closetime` says which time `start` and `end` mean."""
-    orders = Order.objects.filter(investor_id=investor_id).exclude(status=OrderStatus.OPEN.value)
+    orders = Order.objects.filter(investor_id=investor_id).exclude(status__in=LIVE_STATUSES)
     field = {"open": "accepted_at", "close": "updated_at"}.get(parameters.get("closetime"))
     fields = [field] if field else ["accepted_at", "updated_at"]
     orders = orders.filter(_between(fields, parameters))
@@ -40,13 +40,13 @@ def closed_orders(investor_id: int, parameters: Parameters) -> "Page[OrderView]"
         orders = orders.filter(user_ref=parameters.integer("userref", 0))
     if parameters.has("cl_ord_id"):
         orders = orders.filter(client_order_id=parameters.get("cl_ord_id"))
-    rows = _page(orders.select_related("listing").order_by("-id"), parameters)
+    rows = _page(orders.select_related("listing", "terms").order_by("-id"), parameters)
     return Page([order_view(order) for order in rows], _count(orders))
 
 
 def orders_by_id(investor_id: int, ids: Sequence[UUID]) -> list[OrderView]:
     """Those of the named orders that are this investor's."""
-    orders = Order.objects.filter(investor_id=investor_id, id__in=ids).select_related("listing")
+    orders = Order.objects.filter(investor_id=investor_id, id__in=ids).select_related("listing", "terms")
     return [order_view(order) for order in orders]
 
 

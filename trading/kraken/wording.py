@@ -7,10 +7,12 @@ from typing import Any
 from trading.commands import OrderView, PlaceOrder
 from trading.kraken.pairs import cash_text, price_text, volume_text
 from trading.queries import Candle, ListingView, OwnTrade, PriceLevel, TradeView
+from trading.states import LIVE_STATUSES
 
 # Ours to theirs; a refused order was never accepted and counts as canceled.
 STATUSES = {
     "open": "open",
+    "untriggered": "open",
     "filled": "closed",
     "canceled": "canceled",
     "expired": "expired",
@@ -75,7 +77,7 @@ def order_row(
         "oflags": _flags(order),
         "timeinforce": order.time_in_force.upper(),
     }
-    if order.status != "open":
+    if order.status not in LIVE_STATUSES:
         row["closetm"] = seconds(order.updated_at)
     if trade_ids:
         row["trades"] = list(trade_ids)

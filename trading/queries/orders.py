@@ -8,9 +8,9 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from kernel.refusals import NotFound
-from trading.commands import OrderView
+from trading.commands import OrderView, TermsView
 from trading.models import Order, Pool, Trade
-from trading.states import OrderStatus
+from trading.states import LIVE_STATUSES
 
 PAGE_MAX = 500
 
@@ -69,7 +69,7 @@ def list_orders(
     """Orders newest first; page on with the last one's id as `before_id`."""
     orders = _orders(investor_id)
     if open_only:
-        orders = orders.filter(status=OrderStatus.OPEN.value)
+        orders = orders.filter(status__in=LIVE_STATUSES)
     if listing_id is not None:
         orders = orders.filter(listing_id=listing_id)
     if before_id is not None:
@@ -79,7 +79,7 @@ def list_orders(
 
 def list_open_ids(*, investor_id: int) -> list[UUID]:
     """The ids of every open order of this investor; the engine bounds how many there are."""
-    open_ones = Order.objects.filter(investor_id=investor_id, status=OrderStatus.OPEN.value)
+    open_ones = Order.objects.filter(investor_id=investor_id, status__in=LIVE_STATUSES)
     return list(open_ones.order_by("id").values_list("id", flat=True))
 
 
@@ -131,10 +131,18 @@ def own_trade(trade: Trade, investor_id: int) -> OwnTrade:
 
 
 def _orders(investor_id: int) -> QuerySet[Order]:
-    return Order.objects.select_related("listing").filter(investor_id=investor_id)
+    return Order.objects.select_related("listing", "terms").filter(investor_id=investor_id)
 
 
 def order_view(order: Order) -> OrderView:
-    """An order as its owner sees it; fetch its listing with it."""
-    own = {name: getattr(order, name) for name in OrderView.__struct_fields__ if name != "listing"}
-    return OrderView(listing=order.listing.symbol, **own)
+    """An order as its owner sees it; fetch its listing and terms with it."""
+    apart = {"listing", "terms"}
+    own = {name: getattr(order, name) for name in OrderView.__struct_fields__ if name not in apart}
+    return OrderView(listing=order.listing.symbol, terms=_terms_view(order), **own)
+
+
+def _terms_view(order: Order) -> TermsView | None:
+    terms = getattr(order, "terms", None)  # a plain order has none
+    if terms is None:
+        return None
+    return TermsView(**{name: getattr(terms, name) for name in TermsView.__struct_fields__})
