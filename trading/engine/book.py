@@ -5,6 +5,10 @@ of orders linked to each other, so a cancel takes an order out of the middle
 without a search. A removed order keeps its own links: undoing removals in
 reverse order puts every order back exactly where it stood.
 
+An iceberg shows a slice of itself at a time. How much of a slice is left follows
+from what the order has filled (`shown`), so a rebuilt book shows the same. When
+a slice is used up the order goes to the back of its queue with the next one.
+
 Each change is noted in an undo log (a list of (function, arguments)); see
 `roll_back`. `trading/engine/naive.py` is the obvious twin that tests compare
 against.
@@ -120,10 +124,18 @@ class BookOrder:
         self.previous = self.next = self.level = self.terms = None
 
 
-class Level:
-    """The queue at one price, oldest first, and its total."""
+def shown(order: BookOrder) -> int:
+    """How much of a resting order the book shows: all of it, or an iceberg's present slice."""
+    terms = order.terms
+    if terms is None or terms.display_units is None:
+        return order.leaves
+    return min(order.leaves, terms.display_units - order.filled % terms.display_units)
 
-    __slots__ = ("count", "head", "price", "quantity", "rank", "tail")
+
+class Level:
+    """The queue at one price, oldest first; `quantity` is what all of it shows."""
+
+    __slots__ = ("count", "head", "icebergs", "price", "quantity", "rank", "tail")
 
     def __init__(self, price: int, rank: int) -> None:
         self.price = price
@@ -132,6 +144,7 @@ class Level:
         self.tail: BookOrder | None = None
         self.quantity = 0
         self.count = 0
+        self.icebergs = 0  # orders in the queue that may show less than their leaves
 
     def __iter__(self) -> Iterator[BookOrder]:
         order = self.head
@@ -168,41 +181,92 @@ class BookSide:
         if level is None:
             level = self.levels[rank] = Level(price, rank)
             insort(self.ranks, rank)
-        order.level, order.previous, order.next = level, level.tail, None
-        if level.tail is None:
-            level.head = order
-        else:
-            level.tail.next = order
-        level.tail = order
-        level.quantity += order.leaves
-        level.count += 1
-        undo.append((self._unlink, (order,)))
+        self._append(order, level, shown(order))
+        undo.append((_undo_add, (self, order)))
         return level
 
     def remove(self, order: BookOrder, undo: UndoLog) -> Level:
         """Take an order out, wherever it stands."""
         level = order.level
         assert level is not None
-        self._unlink(order)
-        undo.append((self._relink, (order, level)))
+        units = shown(order)
+        self._unlink(order, level, units)
+        undo.append((_undo_remove, (self, order, level, units)))
         return level
 
-    def reduce(self, order: BookOrder, units: int, undo: UndoLog) -> None:
-        """Fill `units` of a resting order; it keeps its place, or leaves when filled."""
+    def fill(self, order: BookOrder, units: int, undo: UndoLog) -> bool:
+        """Take `units` off a resting order before they are added to its `filled`.
+
+        It keeps its place; it leaves when that was all; an iceberg whose slice is
+        used up goes to the back. True says the last: the caller gives it a new priority.
+        """
         level = order.level
         assert level is not None
         assert 0 < units <= order.leaves
+        if level.icebergs and order.terms is not None:
+            return self._fill_slice(order, level, units, undo)
         if units == order.leaves:
-            self.remove(order, undo)
+            self._unlink(order, level, units)
+            undo.append((_undo_last_fill, (self, order, level, units)))
         else:
             level.quantity -= units
-            undo.append((_restore_quantity, (level, units)))
+            undo.append((_undo_fill, (order, level, units)))
         order.leaves -= units
-        undo.append((_restore_leaves, (order, units)))
+        return False
 
-    def _unlink(self, order: BookOrder) -> None:
-        level = order.level
+    def _fill_slice(self, order: BookOrder, level: Level, units: int, undo: UndoLog) -> bool:
+        terms = order.terms
+        assert terms is not None
+        before, leaves, display = shown(order), order.leaves, terms.display_units
+        rest = leaves - units
+        if units == leaves:
+            self.remove(order, undo)
+        elif display is None or units < before:
+            level.quantity -= units
+            undo.append((_undo_quantity, (level, units)))
+        else:
+            place = (order.previous, order.next)
+            self.remove(order, undo)
+            after = min(rest, display - (order.filled + units) % display)
+            self._requeue(order, level, after)
+            undo.append((_undo_requeue, (self, order, after, *place)))
+        order.leaves = rest
+        undo.append((_undo_leaves, (order, leaves)))
+        return rest > 0 and units >= before
+
+    def _requeue(self, order: BookOrder, level: Level, units: int) -> None:
+        if not level.count:
+            self.levels[level.rank] = level
+            insort(self.ranks, level.rank)
+        self._append(order, level, units)
+
+    def reshape(self, order: BookOrder, leaves: int, terms: Terms | None, undo: UndoLog) -> None:
+        """Let a resting order keep its place with less to fill, or showing less."""
+        level, before = order.level, order.leaves
         assert level is not None
+        assert 0 < leaves <= before
+        totals = (level.quantity, level.icebergs)
+        undo.append((_undo_reshape, (order, before, order.terms, level, totals)))
+        level.quantity -= shown(order)
+        level.icebergs -= _is_iceberg(order)
+        order.leaves, order.terms = leaves, terms
+        level.quantity += shown(order)
+        level.icebergs += _is_iceberg(order)
+
+    def _append(self, order: BookOrder, level: Level, units: int) -> None:
+        last = level.tail
+        order.level, order.previous, order.next = level, last, None
+        if last is None:
+            level.head = order
+        else:
+            last.next = order
+        level.tail = order
+        level.quantity += units
+        level.count += 1
+        if order.terms is not None:
+            level.icebergs += _is_iceberg(order)
+
+    def _unlink(self, order: BookOrder, level: Level, units: int) -> None:
         before, after = order.previous, order.next
         if before is None:
             level.head = after
@@ -212,8 +276,10 @@ class BookSide:
             level.tail = before
         else:
             after.previous = before
-        level.quantity -= order.leaves
+        level.quantity -= units
         level.count -= 1
+        if order.terms is not None:
+            level.icebergs -= _is_iceberg(order)
         order.level = None  # but its own links stay, for _relink
         if not level.count:
             del self.levels[level.rank]
@@ -222,7 +288,7 @@ class BookSide:
             else:
                 del self.ranks[bisect_left(self.ranks, level.rank)]
 
-    def _relink(self, order: BookOrder, level: Level) -> None:
+    def _relink(self, order: BookOrder, level: Level, units: int) -> None:
         if not level.count:
             self.levels[level.rank] = level
             insort(self.ranks, level.rank)
@@ -235,16 +301,64 @@ class BookSide:
         else:
             order.next.previous = order
         order.level = level
-        level.quantity += order.leaves
+        level.quantity += units
         level.count += 1
+        if order.terms is not None:
+            level.icebergs += _is_iceberg(order)
 
 
-def _restore_quantity(level: Level, units: int) -> None:
+def _is_iceberg(order: BookOrder) -> bool:
+    return order.terms is not None and order.terms.display_units is not None
+
+
+def _undo_add(side: BookSide, order: BookOrder) -> None:
+    assert order.level is not None
+    side._unlink(order, order.level, shown(order))
+
+
+def _undo_remove(side: BookSide, order: BookOrder, level: Level, units: int) -> None:
+    side._relink(order, level, units)
+
+
+def _undo_last_fill(side: BookSide, order: BookOrder, level: Level, units: int) -> None:
+    order.leaves = units
+    side._relink(order, level, units)
+
+
+def _undo_fill(order: BookOrder, level: Level, units: int) -> None:
+    order.leaves += units
     level.quantity += units
 
 
-def _restore_leaves(order: BookOrder, units: int) -> None:
-    order.leaves += units
+def _undo_quantity(level: Level, units: int) -> None:
+    level.quantity += units
+
+
+def _undo_leaves(order: BookOrder, leaves: int) -> None:
+    order.leaves = leaves
+
+
+def _undo_requeue(
+    side: BookSide,
+    order: BookOrder,
+    units: int,
+    previous: BookOrder | None,
+    next: BookOrder | None,
+) -> None:
+    assert order.level is not None
+    side._unlink(order, order.level, units)
+    order.previous, order.next = previous, next
+
+
+def _undo_reshape(
+    order: BookOrder,
+    leaves: int,
+    terms: Terms | None,
+    level: Level,
+    totals: tuple[int, int],
+) -> None:
+    order.leaves, order.terms = leaves, terms
+    level.quantity, level.icebergs = totals
 
 
 class Book:
@@ -262,17 +376,22 @@ class Book:
     def opposite(self, is_buy: bool) -> BookSide:
         return self.asks if is_buy else self.bids
 
-    def check_invariants(self) -> None:
-        """Raise AssertionError when the book contradicts itself; for tests and rebuilds."""
+    def check_invariants(self, *, may_cross: bool = False) -> None:
+        """Raise AssertionError when the book contradicts itself; for tests and rebuilds.
+
+        While an auction gathers orders the book may be crossed.
+        """
         for side in (self.bids, self.asks):
             assert side.ranks == sorted(side.levels), "prices are sorted and complete"
             for level in side:
                 queue = list(level)
                 assert queue, "no price is empty"
-                assert level.quantity == sum(order.leaves for order in queue)
+                assert level.quantity == sum(shown(order) for order in queue)
                 assert level.count == len(queue)
+                assert level.icebergs == sum(_is_iceberg(order) for order in queue)
                 assert all(order.leaves > 0 and order.level is level for order in queue)
                 priorities = [order.priority for order in queue]
                 assert priorities == sorted(priorities), "first come, first served"
         bid, ask = self.bids.best(), self.asks.best()
-        assert bid is None or ask is None or bid.price < ask.price, "the book is not crossed"
+        if bid is not None and ask is not None and not may_cross:
+            assert bid.price < ask.price, "the book is not crossed"

@@ -15,7 +15,7 @@ from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.matching import Incoming, Plan, plan
 
 NOBODY = UUID(int=0)
-NO_FILLS = Plan([], 0, 0, 0, False)
+NO_FILLS = Plan()
 
 
 class WouldTake(Refusal):

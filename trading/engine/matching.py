@@ -2,15 +2,23 @@
 
 The plan only reads, so fill-or-kill, post-only, funds and self-trade
 prevention are decided on it before anything has changed. A trade happens at
-the resting order's price. An order never trades with its own owner group: the
-incoming order stops there and its rest is canceled ("cancel newest").
+the resting order's price. An order never trades with its own owner group; what
+happens instead is the incoming order's choice (`SelfTradePrevention`).
 """
 
+from collections import deque
 from typing import NamedTuple
 from uuid import UUID
 
-from trading.engine.book import Book, BookOrder, BookSide, UndoLog
-from trading.engine.fees import TOKEN, fee_of_fill, quantity_for
+from trading.engine.book import Book, BookOrder, BookSide, Level, UndoLog, shown
+from trading.engine.fees import MILLION, TOKEN, buy_hold, fee_of_fill, quantity_for
+
+CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (
+    "cancel_newest",
+    "cancel_oldest",
+    "cancel_both",
+    "decrement",
+)
 
 
 class Incoming(NamedTuple):
@@ -27,16 +35,39 @@ class Incoming(NamedTuple):
     cash: int | None
     rate_e6: int
     lot: int
+    prevention: str = CANCEL_NEWEST
 
 
-class Plan(NamedTuple):
-    """Fills in the order they would happen, and what they come to."""
+class Plan:
+    """Fills in the order they would happen, and what they come to.
 
-    fills: list[tuple[BookOrder, int]]
-    filled: int
-    cash: int
-    fee: int
-    meets_itself: bool  # an own order stands in the way of the rest
+    `own` are the own orders that the incoming one meets, each with the units it loses
+    without a trade: all of its leaves (it is canceled), or fewer (it shrinks in place).
+    They give way before the first fill; none of them is among the fills.
+    """
+
+    __slots__ = (
+        "cash",
+        "decremented",
+        "decremented_cash",
+        "fee",
+        "filled",
+        "fills",
+        "meets_itself",
+        "own",
+        "stopped",
+    )
+
+    def __init__(self) -> None:
+        self.fills: list[tuple[BookOrder, int]] = []
+        self.filled = 0
+        self.cash = 0
+        self.fee = 0
+        self.own: list[tuple[BookOrder, int]] = []
+        self.meets_itself = False  # an own order stands in its way
+        self.stopped = False  # the rest of the incoming order is to be canceled
+        self.decremented = 0  # what the incoming order lost to own ones without a trade
+        self.decremented_cash = 0  # the same, as the most of its budget that could have cost
 
 
 class Execution(NamedTuple):
@@ -49,41 +80,105 @@ class Execution(NamedTuple):
     cash: int
     maker_fee: int
     taker_fee: int
+    requeued: bool  # the maker shows its next slice, at the back: it needs a new priority
 
 
 def plan(book: Book, incoming: Incoming) -> Plan:
     """What the incoming order would fill now. Changes nothing."""
+    planned = Plan()
     side = book.opposite(incoming.is_buy)
-    fills: list[tuple[BookOrder, int]] = []
-    filled = cash = millionths = fee = 0
+    worst = -incoming.limit if incoming.is_buy else incoming.limit
+    millionths = 0
     for rank in reversed(side.ranks):
-        level = side.levels[rank]
-        price = level.price
-        if price > incoming.limit if incoming.is_buy else price < incoming.limit:
+        if rank < worst:
             break
-        order = level.head
-        while order is not None:
-            units = min(order.leaves, _wanted(incoming, price, filled, cash, fee))
-            if units <= 0:
-                return Plan(fills, filled, cash, fee, False)
-            if order.owner_group == incoming.owner_group:
-                return Plan(fills, filled, cash, fee, True)
-            paid = price * units // TOKEN
-            millionths, part = fee_of_fill(millionths, paid, incoming.rate_e6)
-            filled, cash, fee = filled + units, cash + paid, fee + part
-            fills.append((order, units))
-            order = order.next
-    return Plan(fills, filled, cash, fee, False)
+        level = side.levels[rank]
+        sweep = _sweep_slices if level.icebergs else _sweep
+        goes_on, millionths = sweep(level, incoming, planned, millionths)
+        if not goes_on:
+            break
+    planned.fee = -(-millionths // MILLION)
+    return planned
 
 
-def _wanted(incoming: Incoming, price: int, filled: int, cash: int, fee: int) -> int:
-    """How many units are still wanted at `price` after fills of `filled` units."""
+def _sweep(level: Level, incoming: Incoming, planned: Plan, millionths: int) -> tuple[bool, int]:
+    """Fill from one price; whether the order goes on to the next, and its exact fee by then."""
+    price, group = level.price, incoming.owner_group.int
+    order = level.head
+    while order is not None:
+        wanted = _wanted(incoming, price, planned, millionths)
+        if wanted <= 0:
+            return False, millionths
+        if order.owner_group.int == group:
+            if not _give_way(order, price, wanted, incoming, planned):
+                return False, millionths
+        else:
+            millionths += _note(order, price, min(order.leaves, wanted), incoming, planned)
+        order = order.next
+    return True, millionths
+
+
+def _sweep_slices(
+    level: Level, incoming: Incoming, planned: Plan, millionths: int
+) -> tuple[bool, int]:
+    """As `_sweep`, slice by slice: an iceberg's next one is met behind all others."""
+    price, group = level.price, incoming.owner_group.int
+    queue = deque((order, shown(order), order.leaves) for order in level)
+    while queue:
+        order, slice, leaves = queue.popleft()
+        wanted = _wanted(incoming, price, planned, millionths)
+        if wanted <= 0:
+            return False, millionths
+        if order.owner_group.int == group:
+            if not _give_way(order, price, wanted, incoming, planned):
+                return False, millionths
+            continue
+        units = min(slice, wanted)
+        millionths += _note(order, price, units, incoming, planned)
+        if units == slice < leaves:
+            assert order.terms is not None
+            assert order.terms.display_units is not None
+            queue.append((order, min(leaves - units, order.terms.display_units), leaves - units))
+    return True, millionths
+
+
+def _note(order: BookOrder, price: int, units: int, incoming: Incoming, planned: Plan) -> int:
+    """Plan one fill and return its exact fee in millionths."""
+    cash = price * units // TOKEN
+    planned.filled += units
+    planned.cash += cash
+    planned.fills.append((order, units))
+    return cash * incoming.rate_e6
+
+
+def _wanted(incoming: Incoming, price: int, planned: Plan, millionths: int) -> int:
+    """How many units are still wanted at `price`."""
     if incoming.quantity is not None:
-        return incoming.quantity - filled
+        return incoming.quantity - planned.filled - planned.decremented
     assert incoming.cash is not None
+    left = incoming.cash - planned.cash - planned.decremented_cash
     if incoming.is_buy:
-        return quantity_for(incoming.cash - cash - fee, price, incoming.rate_e6, incoming.lot)
-    return quantity_for(incoming.cash - cash, price, 0, incoming.lot)
+        left += -millionths // MILLION  # less the fee so far, rounded up
+        return quantity_for(left, price, incoming.rate_e6, incoming.lot)
+    return quantity_for(left, price, 0, incoming.lot)
+
+
+def _give_way(order: BookOrder, price: int, wanted: int, incoming: Incoming, planned: Plan) -> bool:
+    """Note what self-trade prevention does to an own order; whether the incoming one goes on."""
+    planned.meets_itself = True
+    prevention = incoming.prevention
+    if prevention == DECREMENT:
+        units = min(order.leaves, wanted)
+        planned.own.append((order, units))
+        planned.decremented += units
+        rate = incoming.rate_e6 if incoming.is_buy else 0
+        planned.decremented_cash += buy_hold(price, units, 0, rate)
+        planned.stopped = units == wanted
+        return not planned.stopped
+    if prevention != CANCEL_NEWEST:
+        planned.own.append((order, order.leaves))
+    planned.stopped = prevention != CANCEL_OLDEST
+    return not planned.stopped
 
 
 def apply(
@@ -99,10 +194,12 @@ def apply(
         price = maker.price
         assert price is not None
         cash = price * units // TOKEN
-        side.reduce(maker, units, undo)
+        requeued = side.fill(maker, units, undo)
         maker_fee = _fill(maker, units, cash, maker.maker_fee_e6, undo)
         taker_fee = _fill(taker, units, cash, rate_e6, undo)
-        executions.append(Execution(maker, taker, price, units, cash, maker_fee, taker_fee))
+        executions.append(
+            Execution(maker, taker, price, units, cash, maker_fee, taker_fee, requeued)
+        )
     return executions
 
 
@@ -121,3 +218,13 @@ def _fill(order: BookOrder, units: int, cash: int, rate_e6: int, undo: UndoLog) 
 def _unfill(order: BookOrder, filled: int, filled_cash: int, fee: int, millionths: int) -> None:
     order.filled, order.filled_cash = filled, filled_cash
     order.fee, order.fee_millionths = fee, millionths
+
+
+def set_priority(order: BookOrder, priority: int, undo: UndoLog) -> None:
+    """Number an order that went to the back of its queue."""
+    undo.append((_restore_priority, (order, order.priority)))
+    order.priority = priority
+
+
+def _restore_priority(order: BookOrder, priority: int) -> None:
+    order.priority = priority
