@@ -17,6 +17,7 @@ GROUPS: dict[str, list[str]] = {
         "accounts.reveal_personal_data",
         "accounts.check_proposal",
         "accounts.add_disclosure",
+        "accounts.set_partner",
         "custody.view_*",
         "trading.view_*",
         "reference.view_*",

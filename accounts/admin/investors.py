@@ -10,8 +10,8 @@ from unfold.decorators import display
 from accounts import queries
 from accounts.admin.base import FileAdmin, officer_of, posted
 from accounts.admin.cases import TONES
-from accounts.models import Investor, Restriction
-from accounts.operations import restrictions
+from accounts.models import Investor, Partner, Restriction
+from accounts.operations import partners, restrictions
 from kernel import clock
 
 REASONS = ["sanctions_hit", "unusual_activity", "court_order", "lost_access", "documents_expired"]
@@ -21,13 +21,14 @@ REASONS = ["sanctions_hit", "unusual_activity", "court_order", "lost_access", "d
 class InvestorAdmin(FileAdmin):
     list_display = [
         "display_name", "kind", "shown_status", "residence_country", "shown_restrictions",
-        "is_house", "created_at",
+        "partner", "is_house", "created_at",
     ]  # fmt: skip
-    list_filter = ["kyc_status", "kind", "is_house", "residence_country"]
+    list_filter = ["kyc_status", "kind", "is_house", "partner", "residence_country"]
+    list_select_related = ["partner"]
     search_fields = ["display_name", "user__email", "id"]
     ordering = ["-created_at"]
     file_template = "admin/accounts/investor/file.html"
-    acts: ClassVar = {"restrict": "restrict", "lift": "propose_lift"}
+    acts: ClassVar = {"restrict": "restrict", "lift": "propose_lift", "partner": "set_partner"}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Investor]:
         queryset: QuerySet[Investor] = super().get_queryset(request)
@@ -54,6 +55,8 @@ class InvestorAdmin(FileAdmin):
             "kinds": Restriction.Kind.choices,
             "reasons": REASONS,
             "may_restrict": officer.has_perm(restrictions.PERMISSION),
+            "partners": Partner.objects.filter(is_active=True).order_by("name"),
+            "may_set_partner": officer.has_perm(partners.PERMISSION),
         }
 
     def restrict(self, request: HttpRequest, investor: Investor) -> str:
@@ -70,3 +73,11 @@ class InvestorAdmin(FileAdmin):
             reason=request.POST.get("reason", ""), officer=officer_of(request), now=clock.now(),
         )  # fmt: skip
         return "Proposed. Another officer has to confirm it."
+
+    def set_partner(self, request: HttpRequest, investor: Investor) -> str:
+        named = request.POST.get("partner", "")
+        partners.set_partner(
+            investor_id=investor.pk, partner_id=posted(request, "partner", int) if named else None,
+            officer=officer_of(request),
+        )  # fmt: skip
+        return "Set. It takes effect at the engine's next batch."

@@ -12,6 +12,7 @@ from accounts.models.kyc import (
     ProviderEvent,
 )
 from accounts.models.outbox import Outbox
+from accounts.models.partners import Partner
 from accounts.models.screening import SanctionsEntry, SanctionsList, ScreeningHit
 from accounts.models.users import User
 
@@ -25,6 +26,7 @@ __all__ = [
     "KycCase",
     "KycDocument",
     "Outbox",
+    "Partner",
     "PersonalDataAccess",
     "Proposal",
     "ProviderEvent",

@@ -36,6 +36,10 @@ class Investor(models.Model):
     first_approved_at = models.DateTimeField(null=True, blank=True)
     residence_country = models.CharField(max_length=2, blank=True)  # ISO 3166 alpha-2
     is_house = models.BooleanField(default=False)  # our own: the market maker
+    # Who brought them; staff alone see it. Fees and kill switches may go by it.
+    partner = models.ForeignKey(
+        "accounts.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="investors"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -81,6 +81,7 @@ UNFOLD: dict[str, Any] = {
                 "Compliance",
                 _item("KYC cases", "badge", "accounts_kyccase"),
                 _item("Investors", "group", "accounts_investor"),
+                _item("Partners", "handshake", "accounts_partner"),
                 _item("Restrictions", "block", "accounts_restriction"),
                 _item("Proposals", "how_to_vote", "accounts_proposal"),
                 _item("Sanctions lists", "policy", "accounts_sanctionslist"),
