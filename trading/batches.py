@@ -234,6 +234,7 @@ def _view(order: BookOrder, market: Market, batch_no: int, now: datetime) -> Ord
         batch_no=batch_no,
         accepted_at=now if is_new else datetime.fromtimestamp(order.accepted_at, UTC),
         updated_at=now,
+        priority=order.priority,
     )
 
 
@@ -245,20 +246,19 @@ def news(pool_id: int, effects: Effects, views: dict[UUID, OrderView]) -> BatchN
     ]
     books = [
         _book_update(effects.markets_before[listing_id][0], levels, effects)
-        for listing_id, levels in effects.levels.items()
-        if levels
+        for listing_id, levels in effects.public_levels.items()
     ]
     restated = sorted(effects.restated)
     return BatchNews(pool_id, effects.batch_no, books, list(views.values()), balances, restated)
 
 
-def _book_update(market: Market, levels: set[tuple[bool, int]], effects: Effects) -> BookUpdate:
-    changed = []
-    for is_bids, price in levels:
-        side = market.book.bids if is_bids else market.book.asks
-        level = side.levels.get(price if is_bids else -price)
-        name = "buy" if is_bids else "sell"
-        changed.append((name, price, level.quantity, level.count) if level else (name, price, 0, 0))
+def _book_update(
+    market: Market, levels: list[tuple[bool, int, int, int]], effects: Effects
+) -> BookUpdate:
+    changed = [
+        ("buy" if is_bids else "sell", price, quantity, count)
+        for is_bids, price, quantity, count in levels
+    ]
     trades = [
         (
             record.id,

@@ -220,6 +220,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     accepted_at: datetime
     updated_at: datetime
     terms: TermsView | None = None
+    priority: int = 0  # the lower, the earlier in its price's queue
 
     @property
     def average_price_units(self) -> int | None:

@@ -104,9 +104,10 @@ INSERT_TRADES = """
 INSERT_EVENTS = """
     INSERT INTO trading_bookevent
            (batch_no, created_at, listing_id, first_event_seq, event_seq, book_seq, trade_no,
-            events)
+            events, levels)
     SELECT %s, %s, * FROM unnest(
-        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[])
+        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[],
+        %s::text[])
 """
 ANSWER_TRANSFERS = """
     UPDATE custody_pooltransfer AS asked
@@ -287,7 +288,14 @@ def _events(effects: Effects) -> list[str]:
         int_array([market.book_seq for market in markets]),
         int_array([market.trade_no for market in markets]),
         text_array([_encode_json(effects.events[listing_id]).decode() for listing_id in ids]),
+        text_array([_levels_text(effects.public_levels.get(id, ())) for id in ids]),
     ]
+
+
+def _levels_text(levels: Iterable[tuple[bool, int, int, int]]) -> str:
+    """JSON without quotes, so that it needs no escaping in an array."""
+    rows = [f"[{int(is_bids)},{price},{units},{n}]" for is_bids, price, units, n in levels]
+    return f"[{','.join(rows)}]"
 
 
 def _answers(effects: Effects) -> list[str]:

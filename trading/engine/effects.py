@@ -54,6 +54,7 @@ class Effects:
         "new",
         "new_funds",
         "now",
+        "public_levels",
         "restated",
         "trades",
         "transfers",
@@ -72,6 +73,8 @@ class Effects:
         self.markets_before: dict[int, tuple[Market, int, int, int]] = {}
         self.events: dict[int, list[Event]] = {}
         self.levels: dict[int, set[tuple[bool, int]]] = {}
+        # By listing: (is bids, price, what the book now shows there, orders); 0: gone.
+        self.public_levels: dict[int, list[tuple[bool, int, int, int]]] = {}
         self.restated: set[str] = set()  # listings whose state, or whose share's, has changed
         self.undo: UndoLog = []
         self._id_base: int | None = None
@@ -121,10 +124,12 @@ class Effects:
         return UUID(int=value)
 
     def close_books(self) -> None:
-        """Count one public change for each book that this batch has moved."""
+        """Count one public change for each book that this batch has moved, and note it."""
         for listing_id, levels in self.levels.items():
             if levels:
-                self.markets_before[listing_id][0].book_seq += 1
+                market = self.markets_before[listing_id][0]
+                market.book_seq += 1
+                self.public_levels[listing_id] = [_shown(market, *level) for level in levels]
 
     def roll_back(self) -> None:
         """Put memory back to where it was before the batch."""
@@ -133,3 +138,10 @@ class Effects:
             funds.posted, funds.held = posted, held
         for market, event_seq, book_seq, trade_no in self.markets_before.values():
             market.event_seq, market.book_seq, market.trade_no = event_seq, book_seq, trade_no
+
+
+def _shown(market: Market, is_bids: bool, price: int) -> tuple[bool, int, int, int]:
+    """What the public book has at a price."""
+    side = market.book.bids if is_bids else market.book.asks
+    level = side.levels.get(price if is_bids else -price)
+    return (is_bids, price, level.quantity, level.count) if level else (is_bids, price, 0, 0)

@@ -14,6 +14,8 @@ class BookEvent(models.Model):
     event, refusals too; `book_seq` counts changes of the public book. Both run
     without gaps over a listing's rows; `first_event_seq` is where this row
     starts, `event_seq`, `book_seq` and `trade_no` are the counters after it.
+    `levels` is the batch's change of the public book: JSON, each price that moved
+    as [1 for bids or 0 for asks, price, what stands there now, orders].
     """
 
     listing = models.ForeignKey(
@@ -25,6 +27,9 @@ class BookEvent(models.Model):
     book_seq = models.BigIntegerField()
     trade_no = models.BigIntegerField()
     events = models.JSONField()
+    # Text, not jsonb: the engine writes it thousands of times a second, resuming feeds read it.
+    # None in rows of before the engine wrote it.
+    levels = models.TextField(null=True)
     created_at = models.DateTimeField()
 
     class Meta:
