@@ -38,7 +38,11 @@ class Investor(models.Model):
     is_house = models.BooleanField(default=False)  # our own: the market maker
     # Who brought them; staff alone see it. Fees and kill switches may go by it.
     partner = models.ForeignKey(
-        "accounts.Partner", null=True, blank=True, on_delete=models.PROTECT, related_name="investors"
+        "accounts.Partner",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="investors",
     )
     created_at = models.DateTimeField()
 

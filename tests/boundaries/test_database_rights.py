@@ -17,6 +17,8 @@ APPEND_ONLY = {
     "accounts_caseevent", "accounts_personaldataaccess", "accounts_disclosure",
     "django_admin_log", "reporting_exportdownload", "pghistory_context",
     "custody_reconciliationrun", "custody_reconciliationfigure",
+    "trading_feeschedule", "trading_feetier", "trading_volumeday", "trading_investorvolume",
+    "trading_killswitcheffect",
 }  # fmt: skip
 # Rows that go on, but never go.
 NEVER_DELETED = {
@@ -25,13 +27,14 @@ NEVER_DELETED = {
     "custody_mintrequest", "custody_redemption", "custody_deposit", "custody_depositaddress",
     "custody_chaintransaction", "custody_custodianorder", "custody_blockorder",
     "custody_settlementleg", "trading_order", "trading_pool",
-    "trading_listing", "custody_reconciliationcase",
+    "trading_listing", "custody_reconciliationcase", "trading_killswitch", "accounts_partner",
 }  # fmt: skip
 COLUMNS_OF = {
     "accounts_proposal": {
         "state", "checker_id", "decision_reason", "decided_at", "executed_at",
     },
     "custody_ledgeraccount": {"held_units"},
+    "trading_killswitch": {"lifted_at", "lift_proposal_id"},
     "custody_reconciliationcase": {
         "state", "closed_at", "explanation", "proposal_id", "matches_since",
     },

@@ -10,14 +10,21 @@ Amounts are integers in base units: quantities of the listing's asset, cash of
 its quote; a price is quote base units per whole token, a multiple of the tick.
 """
 
+from trading.models.fees import FeeSchedule, FeeTier, InvestorVolume, VolumeDay
 from trading.models.listings import Listing, ListingCountryBlock, ListingPhase, Pool
 from trading.models.orders import DeadMan, Order, OrderTerms, Trade
 from trading.models.records import BookEvent, InboxItem
+from trading.models.safety import KillSwitch, KillSwitchEffect
 
 __all__ = [
     "BookEvent",
     "DeadMan",
+    "FeeSchedule",
+    "FeeTier",
     "InboxItem",
+    "InvestorVolume",
+    "KillSwitch",
+    "KillSwitchEffect",
     "Listing",
     "ListingCountryBlock",
     "ListingPhase",
@@ -25,4 +32,5 @@ __all__ = [
     "OrderTerms",
     "Pool",
     "Trade",
+    "VolumeDay",
 ]

@@ -1,0 +1,68 @@
+"""Kill switches as the engine knows them: whose orders may not live for now.
+
+Set and lifted through the inbox, so each takes effect at a known batch. Cancels
+never ask here. See docs/fees.md for who sets and lifts them.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from kernel.refusals import Refusal
+
+KILL_SWITCH = "kill_switch"  # the reason of orders that a switch has pulled
+
+
+class StopScope(StrEnum):
+    INVESTOR = "investor"
+    LISTING = "listing"
+    PARTNER = "partner"
+    VENUE = "venue"
+
+
+class TradingStopped(Refusal):
+    """Trading is stopped for now. You can still cancel your orders."""
+
+    code = "trading_stopped"
+    http_status = 403
+
+
+class Stop(NamedTuple):
+    """A switch that is set; `words` are the public ones, "" where the usual ones do."""
+
+    id: int
+    scope: str
+    key: int
+    words: str
+
+
+class StopEffect(NamedTuple):
+    """What a batch did about a switch, for the record."""
+
+    switch_id: int
+    is_set: bool
+    orders_pulled: int
+
+
+class Stops:
+    """All switches that are set; replaced whole when one of them moves."""
+
+    __slots__ = ("_words", "active")
+
+    def __init__(self, active: Iterable[Stop] = ()) -> None:
+        self.active = tuple(active)
+        self._words = {(stop.scope, stop.key): stop.words for stop in self.active}
+
+    def __bool__(self) -> bool:
+        return bool(self.active)
+
+    def check(self, investor_id: int, partner_id: int | None, listing_id: int) -> None:
+        """:raises TradingStopped: a switch stops this investor in this listing."""
+        for key in (
+            (StopScope.VENUE, 0),
+            (StopScope.LISTING, listing_id),
+            (StopScope.PARTNER, partner_id or 0),
+            (StopScope.INVESTOR, investor_id),
+        ):
+            if key in self._words:
+                raise TradingStopped(self._words[key] or None)
