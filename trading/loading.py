@@ -29,7 +29,7 @@ RULES = """
 ELIGIBILITY = """
     SELECT DISTINCT ON (snapshot.investor_id)
            snapshot.investor_id, snapshot.id, owner_group, may_buy, may_sell, country, accepted,
-           reason_code, is_house
+           reason_code, is_house, partner_id
       FROM accounts_eligibilitysnapshot AS snapshot
       JOIN accounts_investor AS investor ON investor.id = snapshot.investor_id
      WHERE %(ids)s::bigint[] IS NULL OR snapshot.investor_id = ANY (%(ids)s)
@@ -118,6 +118,7 @@ def load_eligibility(connection: Connection, ids: list[int] | None) -> dict[int,
             accepted=frozenset(row[6]),
             reason_code=row[7],
             is_house=row[8],
+            partner_id=row[9],
         )
         for row in rows
     }

@@ -68,6 +68,7 @@ class BookOrder:
         "snapshot_id",
         "source",
         "status",
+        "taker_fee_e6",
         "terms",
         "time_in_force",
         "type",
@@ -93,6 +94,7 @@ class BookOrder:
     fee: int
     fee_millionths: int
     maker_fee_e6: int
+    taker_fee_e6: int  # the rate it was last judged by; what rests pays the maker's
     held: int
     status: str
     reason: str
@@ -116,7 +118,8 @@ class BookOrder:
         self.snapshot_id = self.price = self.protection_price = None
         self.quantity = self.cash = self.user_ref = self.client_order_id = self.body_hash = None
         self.filled = self.filled_cash = self.fee = self.fee_millionths = 0
-        self.leaves = self.held = self.maker_fee_e6 = self.priority = self.batch_no = 0
+        self.leaves = self.held = self.maker_fee_e6 = self.taker_fee_e6 = 0
+        self.priority = self.batch_no = 0
         self.is_buy = self.post_only = False
         self.type, self.time_in_force, self.source = "limit", "gtc", "web"
         self.status, self.reason = "open", ""

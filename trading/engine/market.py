@@ -48,6 +48,7 @@ class Eligibility:
     accepted: frozenset[str]  # codes of assets whose disclosure was accepted
     reason_code: str = ""
     is_house: bool = False  # needs no disclosure of its own tokens
+    partner_id: int | None = None  # who brought them: fees and kill switches may go by it
 
 
 @dataclass(slots=True)

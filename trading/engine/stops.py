@@ -36,14 +36,6 @@ class Stop(NamedTuple):
     words: str
 
 
-class StopEffect(NamedTuple):
-    """What a batch did about a switch, for the record."""
-
-    switch_id: int
-    is_set: bool
-    orders_pulled: int
-
-
 class Stops:
     """All switches that are set; replaced whole when one of them moves."""
 

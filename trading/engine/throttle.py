@@ -10,7 +10,6 @@ burst is full, so it need not be remembered: memory is bounded by who sends now.
 from kernel.refusals import Refusal
 from trading.engine.book import UndoLog
 
-
 # How much of its rate an investor may save up; 1 second of silence buys 1 second's messages.
 BURST_SECONDS = 2.0
 
