@@ -27,7 +27,8 @@ from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import feed_shapes, market_data, order_entry, queries, socket_guard
 from trading.api_shapes import PlaceOrderBody, order_json, place_command
 from trading.commands import CancelOrder, OrderView, PlaceOrder
-from trading.mailbox import Mailbox
+from trading.frames import find_wire
+from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import ANYONE, reader_of
 from trading.queries import ListingView
@@ -40,7 +41,7 @@ MESSAGE_CHARS_MAX = 8_192
 COMMANDS_IN_FLIGHT_MAX = 200
 SUBSCRIPTIONS_MAX = 300
 ALL_SCOPES = frozenset(SCOPES)
-SLOW_CONSUMER_CODE, TOO_FAST_CODE = 4408, 4429
+TOO_FAST_CODE = 4429
 
 
 class MalformedMessage(Refusal):
@@ -74,7 +75,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
     """One socket."""
 
     async def connect(self) -> None:
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(find_wire(self.scope))
         self._allowance = Allowance()
         self._commands: set[asyncio.Task[None]] = set()
         self._subscriptions: set[tuple[str, str]] = set()
@@ -99,11 +100,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         await asyncio.gather(self._pump, self._watch, return_exceptions=True)
 
     async def _send_mail(self) -> None:
-        while (text := await self._mailbox.take()) is not None:
-            await self.send(text_data=text)
-            faults.reach("web.after_answer")
-        told = {"code": "slow_consumer", "message": "You read too slowly and were dropped."}
-        await self.send(text_data=feed_shapes.encode({"type": "error", **told}))
+        await self._mailbox.pump(self.send)
         await self.close(code=SLOW_CONSUMER_CODE)
 
     # Receiving.
@@ -142,6 +139,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         if "request_id" in message:
             answer = {**answer, "request_id": message["request_id"]}
         self._mailbox.put(feed_shapes.encode(answer))
+        faults.reach("web.after_answer")
 
     def _refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
         kind = "unknown" if isinstance(refusal, OutcomeUnknown) else "refused"

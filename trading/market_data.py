@@ -24,6 +24,7 @@ from custody.pages import Holding, list_holdings
 from kernel import clock
 from trading import feed_shapes, queries
 from trading.commands import NEWS_CHANNEL, BatchNews, BookUpdate, OrderView
+from trading.frames import Message
 from trading.live_book import TRADES_KEPT, LiveBook
 from trading.mailbox import Mailbox
 from trading.market_state import read_states
@@ -88,8 +89,8 @@ class Feed:
             mailbox.put(await self._own_snapshot(channel, investor_id))
         finally:
             self.unsubscribe(later, channel, investor_id)
-        for text in later.waiting():
-            mailbox.put(text)
+        for message in later.waiting():
+            mailbox.deliver(message)
         self._private[channel, investor_id][mailbox] = None
 
     def unsubscribe(self, mailbox: Mailbox, channel: str, key: str | int) -> None:
@@ -297,8 +298,9 @@ class Feed:
 
 
 def _put(readers: Readers, text: str) -> None:
+    message = Message(text)
     for mailbox in readers:
-        mailbox.put(text)
+        mailbox.deliver(message)
 
 
 def _read_book(view: ListingView) -> LiveBook:

@@ -270,17 +270,6 @@ async def test_who_sends_too_fast_is_told_and_dropped(
     assert (await connection.receive_output(timeout=8))["code"] == consumers.TOO_FAST_CODE
 
 
-async def test_a_slow_reader_is_dropped_and_told(venue: Any, valkey_url: str) -> None:
-    from trading.mailbox import Mailbox
-
-    mailbox = Mailbox(messages_max=3)
-    for n in range(5):
-        mailbox.put(json.dumps(n))
-
-    assert mailbox.is_overrun
-    assert await mailbox.take() is None
-
-
 async def test_a_quiet_socket_still_hears_the_market_after_thirteen_seconds(
     venue: Any, engine: Any
 ) -> None:

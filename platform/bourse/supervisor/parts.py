@@ -119,7 +119,8 @@ def _web(addresses: Addresses) -> Part:
     argv = ["-m", "uvicorn", "bourse.asgi:application"]
     argv += ["--host", LOOPBACK, "--port", str(addresses.port("web"))]
     argv += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
-    argv += ["--ws", "websockets-sansio", "--ws-max-size", str(64 * 1024), "--lifespan", "off"]
+    argv += ["--ws", "bourse.socket_protocol:SocketProtocol"]
+    argv += ["--ws-max-size", str(64 * 1024), "--lifespan", "off"]
     url = f"http://{LOOPBACK}:{addresses.port('web')}/health/ready"
     return _python("web", addresses, argv, lambda: _is_ok(url), SERVERS)
 
