@@ -38,16 +38,28 @@ def new_order(command: PlaceOrder, market: Market, effects: Effects) -> BookOrde
 
 
 def make_order(
-    command: PlaceOrder, market: Market, eligibility: Eligibility, effects: Effects
+    command: PlaceOrder,
+    market: Market,
+    eligibility: Eligibility,
+    rates: tuple[int, int],
+    effects: Effects,
 ) -> BookOrder:
-    """The order with all that is frozen on it: owner group, snapshot, rates, protection."""
+    """The order with all that is frozen on it: owner group, snapshot, rates, protection.
+
+    :param rates: what its investor pays now as maker and as taker, in millionths.
+    """
     order = new_order(command, market, effects)
     order.owner_group = eligibility.owner_group
     order.snapshot_id = eligibility.snapshot_id
-    order.maker_fee_e6 = market.rules.maker_fee_e6
+    order.maker_fee_e6, order.taker_fee_e6 = rates
     if command.type == "market":
         order.protection_price = admission.protection_price(market, is_buy=order.is_buy)
     return order
+
+
+def hold_rate_e6(order: BookOrder) -> int:
+    """The dearer of both rates: which one applies is known only when it fills."""
+    return max(order.maker_fee_e6, order.taker_fee_e6)
 
 
 def size(order: BookOrder, market: Market) -> None:
@@ -64,7 +76,7 @@ def size(order: BookOrder, market: Market) -> None:
         _check_worth(order.price, order.quantity, rules)
     else:
         assert order.cash is not None
-        rate = rules.hold_rate_e6 if order.is_buy else 0
+        rate = hold_rate_e6(order) if order.is_buy else 0
         order.quantity = quantity_for(order.cash, order.price, rate, rules.lot)
         if not order.quantity:
             raise admission.too_small(rules)
@@ -92,7 +104,7 @@ def plan_fills(order: BookOrder, market: Market) -> Plan:
         limit,
         order.quantity,
         by_cash,
-        rules.taker_fee_e6,
+        order.taker_fee_e6,
         rules.lot,
     )
     planned = plan(market.book, incoming)
@@ -111,7 +123,7 @@ def needed_funds(order: BookOrder, market: Market, planned: Plan) -> tuple[int, 
         return rules.base_id, planned.filled if order.quantity is None else order.quantity
     if order.price is not None:
         assert order.quantity is not None
-        return rules.quote_id, buy_hold(order.price, order.quantity, 0, rules.hold_rate_e6)
+        return rules.quote_id, buy_hold(order.price, order.quantity, 0, hold_rate_e6(order))
     return rules.quote_id, planned.cash + planned.fee if order.cash is None else order.cash
 
 
@@ -123,5 +135,5 @@ def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:
     left = order.cash - planned.cash - (planned.fee if order.is_buy else 0)
     last_price = planned.fills[-1][0].price
     assert last_price is not None
-    rate = market.rules.taker_fee_e6 if order.is_buy else 0
+    rate = order.taker_fee_e6 if order.is_buy else 0
     return quantity_for(left, last_price, rate, market.rules.lot) == 0

@@ -30,11 +30,6 @@ class Rules:
     state: str
     blocked_countries: frozenset[str] = frozenset()
 
-    @property
-    def hold_rate_e6(self) -> int:
-        """The dearer of both rates: which one applies is known only when it fills."""
-        return max(self.maker_fee_e6, self.taker_fee_e6)
-
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:

@@ -18,16 +18,15 @@ from trading.engine.fees import buy_hold, cash_text, token_text
 from trading.engine.judging import is_spent
 from trading.engine.market import Eligibility, Funds, Market, Rules
 from trading.engine.matching import Execution, Plan, apply
+from trading.engine.rates import Rates
+from trading.engine.stops import KILL_SWITCH, Stops
 from trading.states import OrderStatus
 
 OPEN_ORDERS_PER_INVESTOR_MAX = 2_000
 
 OPEN, FILLED = OrderStatus.OPEN.value, OrderStatus.FILLED.value
-CANCELED, EXPIRED, REFUSED = (
-    OrderStatus.CANCELED.value,
-    OrderStatus.EXPIRED.value,
-    OrderStatus.REFUSED.value,
-)
+CANCELED, EXPIRED = OrderStatus.CANCELED.value, OrderStatus.EXPIRED.value
+REFUSED = OrderStatus.REFUSED.value
 
 
 class InsufficientFunds(Refusal):
@@ -74,6 +73,7 @@ class Pool:
         self.funds: dict[tuple[int, int], Funds] = {}
         self.orders: dict[UUID, BookOrder] = {}
         self.orders_of: dict[int, dict[UUID, BookOrder]] = {}
+        self.rates, self.stops = Rates(), Stops()
 
     # Facts, as loaded or as an inbox item brings them.
 
@@ -127,7 +127,8 @@ class Pool:
         if market is None:
             raise admission.ListingUnknown
         eligibility = self._admit(command, market)
-        order = judging.make_order(command, market, eligibility, effects)
+        rates = self.rates.of(command.investor_id, eligibility.partner_id, market.rules)
+        order = judging.make_order(command, market, eligibility, rates, effects)
         judging.size(order, market)
         planned = judging.plan_fills(order, market)
         asset_id, needed = judging.needed_funds(order, market, planned)
@@ -149,6 +150,7 @@ class Pool:
         if len(self.orders_of.get(command.investor_id, ())) >= OPEN_ORDERS_PER_INVESTOR_MAX:
             raise TooManyOpenOrders(maximum=str(OPEN_ORDERS_PER_INVESTOR_MAX))
         assert eligibility is not None
+        self.stops.check(command.investor_id, eligibility.partner_id, market.rules.id)
         return eligibility
 
     def _accept(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
@@ -168,8 +170,7 @@ class Pool:
             self._close(order, market, EXPIRED, "fok_not_filled", effects)
             return
         side = market.book.opposite(order.is_buy)
-        rate = market.rules.taker_fee_e6
-        for execution in apply(side, order, planned.fills, rate, effects.undo):
+        for execution in apply(side, order, planned.fills, order.taker_fee_e6, effects.undo):
             self._settle(market, execution, order.is_buy, effects)
         if order.quantity is not None:
             order.leaves = order.quantity - order.filled
@@ -356,6 +357,9 @@ class Pool:
             admission.check_sender(sender, rules, is_buy=order.is_buy)
         except Refusal as refusal:
             self.pull(order, refusal.code, effects)
+        else:
+            if self.stops.cover(order, sender):
+                self.pull(order, KILL_SWITCH, effects)
 
     def transfer(self, asked: TransferRequest, effects: Effects) -> None:
         """Let units in from custody, or out to it as far as they are available."""

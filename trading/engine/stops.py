@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from kernel.refusals import Refusal
+from trading.engine.book import BookOrder
+from trading.engine.market import Eligibility
 
 KILL_SWITCH = "kill_switch"  # the reason of orders that a switch has pulled
 
@@ -39,22 +41,37 @@ class Stop(NamedTuple):
 class Stops:
     """All switches that are set; replaced whole when one of them moves."""
 
-    __slots__ = ("_words", "active")
+    __slots__ = ("_by_key", "active")
 
     def __init__(self, active: Iterable[Stop] = ()) -> None:
         self.active = tuple(active)
-        self._words = {(stop.scope, stop.key): stop.words for stop in self.active}
+        self._by_key = {(stop.scope, stop.key): stop for stop in self.active}
 
     def __bool__(self) -> bool:
         return bool(self.active)
 
-    def check(self, investor_id: int, partner_id: int | None, listing_id: int) -> None:
-        """:raises TradingStopped: a switch stops this investor in this listing."""
+    def stop_for(self, investor_id: int, partner_id: int | None, listing_id: int) -> Stop | None:
+        """The switch that stops this investor in this listing, the widest first."""
         for key in (
             (StopScope.VENUE, 0),
             (StopScope.LISTING, listing_id),
             (StopScope.PARTNER, partner_id or 0),
             (StopScope.INVESTOR, investor_id),
         ):
-            if key in self._words:
-                raise TradingStopped(self._words[key] or None)
+            if key in self._by_key:
+                return self._by_key[key]
+        return None
+
+    def cover(self, order: BookOrder, sender: Eligibility | None) -> bool:
+        """Whether a resting order may not live."""
+        if not self.active:
+            return False
+        partner_id = sender.partner_id if sender else None
+        return self.stop_for(order.investor_id, partner_id, order.listing_id) is not None
+
+    def check(self, investor_id: int, partner_id: int | None, listing_id: int) -> None:
+        """:raises TradingStopped: a switch stops this investor in this listing."""
+        if self.active:
+            stop = self.stop_for(investor_id, partner_id, listing_id)
+            if stop is not None:
+                raise TradingStopped(stop.words)
