@@ -18,7 +18,10 @@ from trading.commands import (
     Answer,
     BatchNews,
     BookUpdate,
+    CancelAll,
+    CancelAllAfter,
     CancelOrder,
+    Command,
     Envelope,
     OrderView,
     PlaceOrder,
@@ -27,11 +30,13 @@ from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.market import Market
 from trading.engine.pool import Pool
+from trading.engine.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
 # No command may wait longer than this, so no id has to be remembered longer.
 DEADLINE_MAX_SECONDS = 60.0
+ONLY_CANCEL = (CancelOrder, CancelAll, CancelAllAfter)
 
 
 class DuplicateCommand(Refusal):
@@ -101,12 +106,16 @@ class Batch:
     accepted: dict[tuple[int, str], BookOrder] = field(default_factory=dict)
 
 
-def run(pool: Pool, batch: Batch, recent: RecentIds) -> None:
+def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None = None) -> None:
     """Judge every command of the batch; a refusal is that command's own."""
+    if batch.effects.now >= pool.rates.changes_at:
+        pool.rates.advance(batch.effects.now)
     for envelope in batch.envelopes:
         command = envelope.command
         try:
             _check_turn(envelope, batch, recent)
+            if throttle is not None:
+                _count(throttle, command, batch.effects)
             if isinstance(command, PlaceOrder):
                 _place(pool, command, envelope.reply_to, batch)
             elif isinstance(command, CancelOrder):
@@ -124,6 +133,12 @@ def _check_turn(envelope: Envelope, batch: Batch, recent: RecentIds) -> None:
     if id in batch.taken or id in recent:
         raise DuplicateCommand
     batch.taken.add(id)
+
+
+def _count(throttle: Throttle, command: Command, effects: Effects) -> None:
+    """:raises TooManyMessages: more than the investor may send; never of what only cancels."""
+    is_cancel = isinstance(command, ONLY_CANCEL)
+    throttle.count(command.investor_id, effects.now, effects.undo, is_cancel=is_cancel)
 
 
 def _place(pool: Pool, command: PlaceOrder, reply_to: str, batch: Batch) -> None:

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import psycopg
 
-from trading import loading
+from trading import loading, loading_fees
+from trading.engine import stopping
 from trading.engine.effects import Effects
 from trading.engine.pool import Pool
 
@@ -35,6 +36,13 @@ def apply_inbox(
     if investor_ids := _named(items, "eligibility", "investor_id"):
         for investor_id, found in loading.load_eligibility(connection, investor_ids).items():
             pool.set_eligibility(investor_id, found, effects)
+    if any(kind == "fees" for _, kind, _ in items):
+        effects.undo.append((setattr, (pool, "rates", pool.rates)))
+        pool.rates = loading_fees.load_rates(connection, effects.now)
+    if switch_ids := _named(items, "kill_switch", "switch_id"):
+        stops = loading_fees.load_stops(connection)
+        moved = stopping.set_stops(pool, stops, switch_ids, effects)
+        loading_fees.store_stop_effects(connection, pool_id, effects, moved)
     if any(kind == "reference" for _, kind, _ in items) or listing_ids:
         loading.set_references(pool.markets_by_id.values(), connection, None, effects)
     if transfer_ids := _named(items, "pool_transfer", "pool_transfer_id"):

@@ -14,6 +14,7 @@ from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.market import Eligibility, Funds, Market, Rules
 from trading.engine.pool import Pool, TransferRequest
+from trading.loading_fees import load_rates, load_stops
 from trading.records import HouseAccounts
 
 Connection = psycopg.Connection[Any]
@@ -96,6 +97,8 @@ def load_pool(connection: Connection, pool_id: int) -> Pool:
     for row in connection.execute(OPEN_ORDERS, [listing_ids]):
         pool.restore(_order(row))
     set_references(pool.markets_by_id.values(), connection, None)
+    # As of the beginning of time: the first batch lets begin what has begun by then.
+    pool.rates, pool.stops = load_rates(connection, 0.0), load_stops(connection)
     pool.check_invariants()
     return pool
 

@@ -1,10 +1,13 @@
 """Reading fees and kill switches for an engine, at start or when the inbox says so."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import psycopg
 
+from trading.engine.effects import Effects
 from trading.engine.rates import Rates, Schedule, Tier
+from trading.engine.stopping import StopEffect
 from trading.engine.stops import Stop, Stops
 
 Connection = psycopg.Connection[Any]
@@ -27,6 +30,11 @@ VOLUMES = """
 STOPS = """
     SELECT id, scope, key, public_words FROM trading_killswitch WHERE lifted_at IS NULL ORDER BY id
 """
+# In the batch's own transaction. A switch may move twice before an engine sees it once.
+STORE_EFFECTS = """
+    INSERT INTO trading_killswitcheffect (pool_id, batch_no, at, switch_id, is_set, orders_pulled)
+    VALUES (%s, %s, to_timestamp(%s), %s, %s, %s) ON CONFLICT DO NOTHING
+"""
 
 
 def load_rates(connection: Connection, now: float) -> Rates:
@@ -42,3 +50,11 @@ def load_rates(connection: Connection, now: float) -> Rates:
 def load_stops(connection: Connection) -> Stops:
     """The kill switches that are set."""
     return Stops(Stop(*row) for row in connection.execute(STOPS))
+
+
+def store_stop_effects(
+    connection: Connection, pool_id: int, effects: Effects, moved: Iterable[StopEffect]
+) -> None:
+    """Note at which batch switches took effect, and how many orders that pulled."""
+    for each in moved:
+        connection.execute(STORE_EFFECTS, [pool_id, effects.batch_no, effects.now, *each])

@@ -40,7 +40,7 @@ from trading.commands import (
     PlaceOrder,
     commands_key,
 )
-from trading.engine import admission, judging
+from trading.engine import admission, judging, stops, throttle
 from trading.engine import pool as engine_pool
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class OrderRefused(Refusal):
 
 
 def _refusals() -> dict[str, type[Refusal]]:
-    modules = (admission, judging, engine_pool, batches)
+    modules = (admission, judging, engine_pool, batches, stops, throttle)
     kinds = [kind for module in modules for kind in vars(module).values()]
     return {
         kind.code: kind

@@ -21,6 +21,7 @@ from custody.ledger_core import claim_pool
 from trading import batches, loading
 from trading.batches import RecentIds
 from trading.engine.pool import Pool
+from trading.engine.throttle import Throttle
 from trading.fence import NotOwner
 from trading.records import HouseAccounts
 
@@ -63,6 +64,7 @@ class Owned:
     pool: Pool
     house: HouseAccounts
     recent: RecentIds
+    throttle: Throttle | None = None  # without one, everybody may send as much as they like
 
 
 def connect(database: dict[str, Any]) -> Connection:

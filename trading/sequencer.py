@@ -30,6 +30,7 @@ from trading import batches, fence, loading, ownership, publishing, records
 from trading.batches import Batch, CommandFailed
 from trading.commands import Answer, Envelope
 from trading.engine.effects import Effects
+from trading.engine.throttle import Throttle
 from trading.fence import NotOwner, Passed
 from trading.inbox import InboxRow, apply_inbox
 from trading.intake import BATCH_MAX, Intake
@@ -74,8 +75,16 @@ class Work:
 class Sequencer:
     """Owns a pool while it lives; `run` returns when it is told to stop."""
 
-    def __init__(self, *, pool_id: int, database: dict[str, Any], valkey_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        pool_id: int,
+        database: dict[str, Any],
+        valkey_url: str,
+        messages_per_second: int = 0,
+    ) -> None:
         self.pool_id = pool_id
+        self._messages_per_second = messages_per_second  # of each investor; 0: any number
         self._database = database
         self._valkey = redis.Redis.from_url(
             valkey_url, socket_timeout=10, socket_connect_timeout=2, retry=None
@@ -113,6 +122,8 @@ class Sequencer:
         self._forget()
         self._connection = ownership.connect(self._database)
         self._owned = ownership.win(self._connection, self.pool_id, lambda: self._stopping)
+        if self._owned is not None and self._messages_per_second:
+            self._owned.throttle = Throttle(per_second=self._messages_per_second)
         return self._owned is not None
 
     def _forget(self) -> None:
@@ -268,7 +279,7 @@ class Sequencer:
                 line, effects = self._database_line, batch.effects
                 apply_inbox(line, owned.pool, passed.inbox, effects, self.pool_id)
                 self._know_new_assets(effects)
-            batches.run(owned.pool, batch, owned.recent)
+            batches.run(owned.pool, batch, owned.recent, owned.throttle)
             batch.effects.close_books()
             owned.recent.update(batch.taken, owned.now)
         except BaseException:

@@ -35,7 +35,10 @@ class Command(BaseCommand):
         # The writer's thread needs the interpreter for moments only, but then at once.
         sys.setswitchinterval(0.0005)
         sequencer = Sequencer(
-            pool_id=options["pool"], database=database, valkey_url=settings.REDIS_URL
+            pool_id=options["pool"],
+            database=database,
+            valkey_url=settings.REDIS_URL,
+            messages_per_second=settings.ENV.messages_per_second,
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: sequencer.stop())
