@@ -25,6 +25,7 @@ from trading.commands import (
     Envelope,
     OrderView,
     PlaceOrder,
+    PlacePair,
 )
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
@@ -138,7 +139,8 @@ def _check_turn(envelope: Envelope, batch: Batch, recent: RecentIds) -> None:
 def _count(throttle: Throttle, command: Command, effects: Effects) -> None:
     """:raises TooManyMessages: more than the investor may send; never of what only cancels."""
     is_cancel = isinstance(command, ONLY_CANCEL)
-    throttle.count(command.investor_id, effects.now, effects.undo, is_cancel=is_cancel)
+    sender = command.first if isinstance(command, PlacePair) else command
+    throttle.count(sender.investor_id, effects.now, effects.undo, is_cancel=is_cancel)
 
 
 def _place(pool: Pool, command: PlaceOrder, reply_to: str, batch: Batch) -> None:
