@@ -191,6 +191,7 @@ class TermsView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     close_take_profit_units: int | None = None
     close_stop_loss_units: int | None = None
     replaces: UUID | None = None
+    triggered_at: datetime | None = None  # None: it has not been, or has no trigger
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
