@@ -12,6 +12,7 @@ from trading.engine.book import UndoLog
 
 # How much of its rate an investor may save up; 1 second of silence buys 1 second's messages.
 BURST_SECONDS = 2.0
+MICROS = 1_000_000
 
 
 class TooManyMessages(Refusal):
@@ -27,11 +28,12 @@ class Throttle:
     __slots__ = ("_burst", "_interval", "_new", "_old", "_turn_at")
 
     def __init__(self, *, per_second: int, burst_seconds: float = BURST_SECONDS) -> None:
-        self._interval = 1.0 / per_second
-        self._burst = burst_seconds
-        self._new: dict[int, float] = {}
-        self._old: dict[int, float] = {}
-        self._turn_at = 0.0
+        # In whole microseconds: tenths of a second do not add up in binary.
+        self._interval = MICROS // per_second
+        self._burst = round(burst_seconds * MICROS)
+        self._new: dict[int, int] = {}
+        self._old: dict[int, int] = {}
+        self._turn_at = 0
 
     def __len__(self) -> int:
         """How many buckets are remembered."""
@@ -42,28 +44,29 @@ class Throttle:
 
         :raises TooManyMessages: an order too many; it is not counted, the next may fit.
         """
-        if now >= self._turn_at:
-            self._turn(now, undo)
+        at = round(now * MICROS)
+        if at >= self._turn_at:
+            self._turn(at, undo)
         before = self._new.get(investor_id)
-        paid = self._old.get(investor_id, now) if before is None else before
-        paid = max(paid, now) + self._interval
-        if paid - now > self._burst:
+        paid = self._old.get(investor_id, at) if before is None else before
+        paid = max(paid, at) + self._interval
+        if paid - at > self._burst:
             if not is_cancel:
-                raise TooManyMessages(per_second=str(round(1 / self._interval)))
-            paid = now + self._burst  # a storm of cancels costs no more than a whole burst
+                raise TooManyMessages(per_second=str(MICROS // self._interval))
+            paid = at + self._burst  # a storm of cancels costs no more than a whole burst
         undo.append((self._restore, (investor_id, before)))
         self._new[investor_id] = paid
 
-    def _restore(self, investor_id: int, before: float | None) -> None:
+    def _restore(self, investor_id: int, before: int | None) -> None:
         if before is None:
             del self._new[investor_id]
         else:
             self._new[investor_id] = before
 
-    def _turn(self, now: float, undo: UndoLog) -> None:
+    def _turn(self, at: int, undo: UndoLog) -> None:
         """No bucket of the older half was touched within a burst: all of them are full."""
         undo.append((self._unturn, (self._new, self._old, self._turn_at)))
-        self._old, self._new, self._turn_at = self._new, {}, now + self._burst
+        self._old, self._new, self._turn_at = self._new, {}, at + self._burst
 
-    def _unturn(self, new: dict[int, float], old: dict[int, float], turn_at: float) -> None:
+    def _unturn(self, new: dict[int, int], old: dict[int, int], turn_at: int) -> None:
         self._new, self._old, self._turn_at = new, old, turn_at
