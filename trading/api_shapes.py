@@ -1,4 +1,4 @@
-"""How orders, listings and market data look in JSON, and the shapes that the schema documents.
+"""How listings and market data look in JSON, and the shapes that the schema documents.
 
 Amounts are text in whole units of their asset; a price is quote per whole token.
 """
@@ -7,16 +7,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.rest import AmountField, PageQuery
+from accounts.rest import AmountField
 from kernel.money import format_units, parse_units
-from trading.commands import OrderView, PlaceOrder
+from trading.commands import PlaceOrder
 from trading.offering import check_side
 from trading.pages import MarketRow
 from trading.queries import (
     Candle,
     Depth,
     ListingView,
-    OwnTrade,
     PriceLevel,
     TradeView,
 )
@@ -39,11 +38,6 @@ class CandleQuery(Shape):
         min_value=0, max_value=EPOCH_SECONDS_MAX, required=False, help_text="seconds since 1970"
     )
     limit = serializers.IntegerField(min_value=1, max_value=CANDLES_MAX, default=500)
-
-
-class OrderQuery(PageQuery):
-    open = serializers.BooleanField(default=False, help_text="open orders alone")
-    listing = serializers.CharField(max_length=32, required=False)
 
 
 class PlaceOrderBody(Shape):
@@ -139,54 +133,8 @@ class CandleSerializer(Shape):
     trades = serializers.IntegerField()
 
 
-class OrderSerializer(Shape):
-    id = serializers.UUIDField()
-    client_order_id = serializers.CharField(allow_null=True)
-    listing = serializers.CharField()
-    side = serializers.CharField()
-    order_type = serializers.CharField()
-    time_in_force = serializers.CharField()
-    post_only = serializers.BooleanField()
-    price = serializers.CharField(allow_null=True)
-    quantity = serializers.CharField(allow_null=True)
-    cash = serializers.CharField(allow_null=True)
-    filled_quantity = serializers.CharField()
-    filled_cash = serializers.CharField()
-    average_price = serializers.CharField(allow_null=True)
-    fee = serializers.CharField()
-    status = serializers.CharField()
-    reason = serializers.CharField()
-    source = serializers.CharField()  # type: ignore[assignment]
-    accepted_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-
-
-class OwnTradeSerializer(Shape):
-    id = serializers.UUIDField()
-    listing = serializers.CharField()
-    order_id = serializers.UUIDField()
-    side = serializers.CharField()
-    role = serializers.CharField()
-    price = serializers.CharField()
-    quantity = serializers.CharField()
-    cash = serializers.CharField()
-    fee = serializers.CharField()
-    trade_no = serializers.IntegerField()
-    traded_at = serializers.DateTimeField()
-
-
 class TradePage(Shape):
     results = TradeSerializer(many=True)
-    next_cursor = serializers.CharField(allow_null=True)
-
-
-class OrderPage(Shape):
-    results = OrderSerializer(many=True)
-    next_cursor = serializers.CharField(allow_null=True)
-
-
-class OwnTradePage(Shape):
-    results = OwnTradeSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
 
 
@@ -289,46 +237,6 @@ def candle_json(candle: Candle, listing: ListingView) -> dict[str, Any]:
         "volume": _quantity(listing, candle.volume_units),
         "cash": _cash(listing, candle.cash_units),
         "trades": candle.trades,
-    }
-
-
-def order_json(order: OrderView, listing: ListingView) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "client_order_id": order.client_order_id,
-        "listing": order.listing,
-        "side": order.side,
-        "order_type": order.type,
-        "time_in_force": order.time_in_force,
-        "post_only": order.post_only,
-        "price": _cash(listing, order.price_units),
-        "quantity": _quantity(listing, order.quantity_units),
-        "cash": _cash(listing, order.cash_units),
-        "filled_quantity": _quantity(listing, order.filled_units),
-        "filled_cash": _cash(listing, order.filled_cash_units),
-        "average_price": _cash(listing, order.average_price_units),
-        "fee": _cash(listing, order.fee_units),
-        "status": order.status,
-        "reason": order.reason,
-        "source": order.source,
-        "accepted_at": order.accepted_at,
-        "updated_at": order.updated_at,
-    }
-
-
-def own_trade_json(trade: OwnTrade, listing: ListingView) -> dict[str, Any]:
-    return {
-        "id": trade.id,
-        "listing": trade.listing,
-        "order_id": trade.order_id,
-        "side": trade.side,
-        "role": trade.role,
-        "price": _cash(listing, trade.price_units),
-        "quantity": _quantity(listing, trade.quantity_units),
-        "cash": _cash(listing, trade.cash_units),
-        "fee": _cash(listing, trade.fee_units),
-        "trade_no": trade.trade_no,
-        "traded_at": trade.traded_at,
     }
 
 

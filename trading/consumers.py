@@ -25,12 +25,13 @@ from accounts.queries import get_investor_for
 from kernel import clock, faults
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import feed_shapes, market_data, order_entry, queries, socket_guard
-from trading.api_shapes import PlaceOrderBody, order_json, place_command
+from trading.api_shapes import PlaceOrderBody, place_command
 from trading.commands import CancelOrder, OrderView, PlaceOrder
 from trading.frames import find_wire
 from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import ANYONE, reader_of
+from trading.order_shapes import order_json
 from trading.queries import ListingView
 from trading.queries.listings import views_by_symbol
 from trading.socket_guard import Allowance, TooManyMessages

@@ -11,10 +11,11 @@ import msgspec
 
 from custody.pages import Holding
 from kernel.money import format_units
-from trading.api_shapes import order_json, trade_json
+from trading.api_shapes import trade_json
 from trading.commands import BookUpdate, OrderView
 from trading.live_book import LiveBook
 from trading.market_state import MarketState
+from trading.order_shapes import order_json
 from trading.queries import ListingView, TradeView
 
 # More prices than anybody looks at; the rest comes with updates when it moves.

@@ -45,10 +45,8 @@ T = TypeVar("T")
 # Neither a database nor an answer can hold NUL or half of a surrogate pair.
 _UNPRINTABLE = r"\x00-\x1f\x7f\ud800-\udfff"
 
-Amount = Annotated[str, Meta(max_length=40, description="plain decimal digits", examples=["12.50"])]
-Offset = Annotated[
-    str, Meta(max_length=41, description="plain decimal digits, after a `-` for less")
-]
+Amount = Annotated[str, Meta(max_length=40, description="plain decimal digits")]
+Offset = Annotated[str, Meta(max_length=41, description="plain decimal digits, `-` for less")]
 Symbol = Annotated[str, Meta(max_length=32, pattern=r"\A[!-~]+\Z", examples=["AAPLxUSDC"])]
 ClientOrderId = Annotated[
     str,
@@ -116,11 +114,9 @@ class PlaceBody(Body):
         Offset | None, Meta(description="of `trailing_stop_limit`: the limit minus the trigger")
     ] = None
     close_take_profit: Annotated[
-        Amount | None, Meta(description="what fills gets a take profit at this price")
+        Amount | None, Meta(description="a take profit for what fills")
     ] = None
-    close_stop_loss: Annotated[
-        Amount | None, Meta(description="what fills gets a stop loss at this price")
-    ] = None
+    close_stop_loss: Annotated[Amount | None, Meta(description="a stop loss for what fills")] = None
     client_order_id: ClientOrderId | None = None
     user_ref: UserRef | None = None
     validate_only: Annotated[bool, Meta(description="judge it and change nothing")] = False
@@ -381,6 +377,16 @@ def _check_only(value: object, kinds: Set[str], kind: str, at: str, field: str) 
 def seconds_of(moment: datetime | float | None) -> float | None:
     """A moment as seconds of the kernel's clock since the epoch."""
     return moment.timestamp() if isinstance(moment, datetime) else moment
+
+
+def timeout_of(deadline: datetime | float | None, *, now: datetime, longest: float) -> float:
+    """How long a command may wait, in seconds: its sender's own deadline only shortens ours.
+
+    A deadline that is past leaves none, and the engine refuses the command by its envelope.
+    """
+    if deadline is None:
+        return longest
+    return max(0.0, min(longest, (seconds_of(deadline) or 0.0) - now.timestamp()))
 
 
 def _units(text: str | None, decimals: int) -> int | None:

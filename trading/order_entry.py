@@ -120,9 +120,11 @@ async def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
     return await sync_to_async(_get_order)(investor_id, order_id)
 
 
-def place_sync(command: PlaceOrder) -> OrderView:
+def place_sync(
+    command: PlaceOrder, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
+) -> OrderView:
     """`place` for code without an event loop."""
-    return _in_background(place(command))
+    return _in_background(place(command, timeout_seconds=timeout_seconds))
 
 
 def cancel_sync(command: CancelOrder) -> OrderView:

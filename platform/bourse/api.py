@@ -17,6 +17,7 @@ import custody.api
 import custody.api_statements
 import reference.api
 import trading.api
+import trading.api_orders
 from kernel.refusals import NotFound
 
 
@@ -53,10 +54,10 @@ urlpatterns = [
     path("listings/<str:symbol>/depth/", trading.api.DepthApi.as_view()),
     path("listings/<str:symbol>/trades/", trading.api.TradeListApi.as_view()),
     path("listings/<str:symbol>/candles/", trading.api.CandleListApi.as_view()),
-    path("orders/", trading.api.OrderListApi.as_view(), name="api_orders"),
-    path("orders/<uuid:order_id>/", trading.api.OrderApi.as_view()),
-    path("orders/by-client-id/<str:client_order_id>/", trading.api.ClientOrderApi.as_view()),
-    path("trades/", trading.api.OwnTradeListApi.as_view()),
+    path("orders/", trading.api_orders.OrderListApi.as_view(), name="api_orders"),
+    path("orders/<uuid:order_id>/", trading.api_orders.OrderApi.as_view()),
+    path("orders/by-client-id/<str:client_order_id>/", trading.api_orders.ClientOrderApi.as_view()),
+    path("trades/", trading.api_orders.OwnTradeListApi.as_view()),
     path("balances/", custody.api.BalanceListApi.as_view()),
     path("deposit-address/", custody.api.DepositAddressApi.as_view()),
     path("deposits/", custody.api.DepositListApi.as_view()),
