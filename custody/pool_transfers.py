@@ -7,7 +7,7 @@ One writer per balance, so it takes two steps with a row between them:
           custody, sweeping: transit -> main, `swept_at`
 
 The engine may refuse: an `out` moves nothing then, an `in` is swept back to main.
-The engine finds new rows in its inbox and books `engine_entry` in its batch. The
+The engine finds new rows in its inbox and books `engine_entries` in its batch. The
 investor sees one balance: queries add what is in transit to what is posted.
 """
 
@@ -106,19 +106,6 @@ def lock_way_in(*, investor_id: int, asset_id: int, pool: int, besides: Sequence
     main = ledger.get_account_id(investor_id, asset_id, Purpose.MAIN)
     transit = ledger.get_account_id(None, asset_id, Purpose.TRANSIT, pool)
     ledger.lock_posted([main, transit, *besides])
-
-
-def engine_entry(
-    *, transfer_id: UUID, direction: str, units: int, trading_id: int, transit_id: int
-) -> Entry:
-    """The engine's side of a transfer; it commits with the row's `done` and batch number."""
-    sign = 1 if direction == Direction.IN else -1
-    return Entry(
-        EntryKind.POOL_IN_DONE if sign > 0 else EntryKind.POOL_OUT_DONE,
-        f"pool_{direction}_done:{transfer_id}",
-        str(transfer_id),
-        (Line(transit_id, -sign * units), Line(trading_id, sign * units)),
-    )
 
 
 def list_to_sweep() -> QuerySet[PoolTransfer]:

@@ -21,6 +21,7 @@ from solders.transaction import VersionedTransaction
 
 from accounts.models import EligibilitySnapshot, Investor, User
 from custody import ledger, operations, pool_transfers
+from custody.engine_entries import engine_entry
 from custody.gateways import chain_keys
 from custody.gateways.chain import FINALIZED, SolanaChain
 from custody.gateways.chain_keys import ChainKeys
@@ -102,7 +103,7 @@ class House:
         """What the engine of the pool does with requested transfers."""
         for transfer in PoolTransfer.objects.filter(state="requested"):
             arguments = (transfer.investor_id, transfer.asset_id, Purpose.TRADING, POOL)
-            entry = pool_transfers.engine_entry(
+            entry = engine_entry(
                 transfer_id=transfer.id,
                 direction=transfer.direction,
                 units=transfer.units,

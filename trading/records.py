@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from custody.engine_entries import engine_entry
 from custody.entry_kinds import EntryKind
 from custody.ledger_core import (
     Entry,
@@ -23,7 +24,6 @@ from custody.ledger_core import (
     text_array,
     write_entries,
 )
-from custody.pool_transfers import engine_entry
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects, TradeRecord
 from trading.engine.market import Funds

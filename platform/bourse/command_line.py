@@ -8,8 +8,6 @@ import sys
 
 import psycopg
 
-from bourse.supervisor import cli
-
 # These do their work without a server, or start their own.
 SERVERLESS = {
     "build_calendar",
@@ -31,7 +29,14 @@ def main(argv: list[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bourse.settings")
     if argv[1:2] == ["up"]:
         # Before Django: the supervisor stays small and starts at once.
+        from bourse.supervisor import cli
+
         sys.exit(cli.main(argv[2:]))
+    if argv[1:2] == ["run_engine"]:
+        # Without Django: a killed engine is back, and a stand-by small.
+        from bourse import engine_process
+
+        sys.exit(engine_process.main(argv[2:]))
     if needs_servers(argv):
         _require_database()
     from django.core.management import execute_from_command_line

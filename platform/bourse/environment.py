@@ -9,11 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 UNSAFE_SECRET_KEY = "unsafe-development-key-never-use-it-in-production"  # noqa: S105
+
+
+class EnvironmentWrong(Exception):
+    """A variable has a value that it cannot have; the message is one sentence."""
 
 
 class Environment(BaseSettings):
@@ -86,7 +90,26 @@ class Environment(BaseSettings):
             return {}
         return content
 
+    @property
+    def clock_file(self) -> Path | None:
+        """Where the sandbox keeps its clock's offset; None for real time."""
+        if self.server("bourse_clock") != "sandbox":
+            return None
+        return self.bourse_var_dir / "sandbox" / "clock.json"
+
     def server(self, name: str) -> str:
         """A setting such as `database_url`, else the run file's entry, else ""."""
         value: str = getattr(self, name)
         return value or str(self.run_file.get("env", {}).get(name.upper(), ""))
+
+
+def read() -> Environment:
+    """The environment of this process.
+
+    :raises EnvironmentWrong: a value is not one of its kind.
+    """
+    try:
+        return Environment()
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise EnvironmentWrong(f"The configuration is wrong: {'; '.join(wrong)}") from None

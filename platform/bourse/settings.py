@@ -7,17 +7,15 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
-from pydantic import ValidationError
 
 from bourse import admin_theme, api_settings, logs
-from bourse.environment import BASE_DIR, UNSAFE_SECRET_KEY, Environment
+from bourse.environment import BASE_DIR, UNSAFE_SECRET_KEY, EnvironmentWrong, read
 from kernel import clock, faults
 
 try:
-    ENV = Environment()
-except ValidationError as error:
-    wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-    print(f"The configuration is wrong: {wrong}", file=sys.stderr)
+    ENV = read()
+except EnvironmentWrong as wrong:
+    print(wrong, file=sys.stderr)
     sys.exit(2)
 
 BOURSE_ENV = ENV.bourse_env
@@ -27,9 +25,7 @@ SECRET_KEY = ENV.server("secret_key") or UNSAFE_SECRET_KEY
 ALLOWED_HOSTS = [host for host in ENV.allowed_hosts.split(",") if host]
 CSRF_TRUSTED_ORIGINS = [origin for origin in ENV.csrf_trusted_origins.split(",") if origin]
 VAR_DIR: Path = ENV.bourse_var_dir
-CLOCK_FILE: Path | None = (
-    VAR_DIR / "sandbox" / "clock.json" if ENV.server("bourse_clock") == "sandbox" else None
-)
+CLOCK_FILE = ENV.clock_file
 clock.configure(CLOCK_FILE)
 faults.configure(ENV.bourse_faults_dir)
 

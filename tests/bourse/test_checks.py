@@ -134,6 +134,20 @@ def test_the_web_server_does_not_start_unsafe() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_engine_does_not_start_unsafe() -> None:
+    done = run("manage.py", "run_engine", BOURSE_ENV="production")
+    assert done.returncode == 2
+    assert "SECRET_KEY must be" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_engine_is_without_django() -> None:
+    """So that it, or its stand-by, is there in a moment and is small."""
+    program = "import sys; sys.path.append('platform'); import bourse.engine_process"
+    done = run("-c", program + "; print('django' in sys.modules)")
+    assert done.stdout.strip() == "False", done.stderr
+
+
 def test_a_wrong_value_is_one_sentence_and_exit_2() -> None:
     done = run("manage.py", "check", BOURSE_CLOCK="sundial")
     assert done.returncode == 2

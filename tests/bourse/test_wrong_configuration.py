@@ -28,6 +28,8 @@ def manage(var: Path, *command: str, **environment: str) -> tuple[int, str]:
     [
         (["verify_ledger"], {}, "No database: start Bourse"),
         (["verify_ledger"], {"DATABASE_URL": "nonsense"}, "DATABASE_URL is not an address"),
+        (["run_engine"], {}, "No servers: start Bourse"),
+        (["run_engine"], {"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: Input should be 'DEBUG'"),
         (["check"], {"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: Input should be 'DEBUG'"),
         (["check"], {"BOURSE_ENV": "staging"}, "BOURSE_ENV: Input should be"),
         (["up"], {"LOG_LEVEL": "LOUD"}, "LOG_LEVEL: Input should be 'DEBUG'"),

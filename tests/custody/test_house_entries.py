@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from accounts import approvals
 from accounts.models import Proposal, User
 from custody import ledger, pool_transfers
+from custody.engine_entries import engine_entry
 from custody.entry_kinds import EntryKind
 from custody.ledger_purposes import CONTRA_PURPOSES, AssetKind
 from custody.models import JournalEntry, PoolTransfer, Redemption
@@ -162,7 +163,7 @@ def test_a_dividend_is_received_taxed_and_paid_in_usdc(office: Office) -> None:
 def answer(books: Books, transfer: PoolTransfer, state: str) -> None:
     """What the engine of the pool does with a request to take units out."""
     if state == "done":
-        entry = pool_transfers.engine_entry(
+        entry = engine_entry(
             transfer_id=transfer.id,
             direction=transfer.direction,
             units=transfer.units,

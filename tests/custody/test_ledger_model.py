@@ -16,6 +16,7 @@ from hypothesis.stateful import (
 )
 
 from custody import ledger, periods, pool_transfers, sealing
+from custody.engine_entries import engine_entry
 from custody.ledger import Entry, Line
 from custody.models import LedgerAccount, PoolTransfer
 from tests.ledger_stories import NOON, POOL, Books
@@ -205,7 +206,7 @@ class LedgerModel(RuleBasedStateMachine):
         transfer, units = self.asked.pop(0)
         is_done = is_willing and -units <= self.posted[TRADING]
         if is_done:
-            entry = pool_transfers.engine_entry(
+            entry = engine_entry(
                 transfer_id=transfer.id,
                 direction=transfer.direction,
                 units=transfer.units,

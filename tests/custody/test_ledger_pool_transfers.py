@@ -4,6 +4,7 @@ import pytest
 from django.db import connection, transaction
 
 from custody import ledger, pool_transfers
+from custody.engine_entries import engine_entry
 from custody.models import PoolTransfer
 from custody.models.pool_transfers import Direction, PoolTransferState
 from custody.verification.transfer_checks import transit_is_on_the_way
@@ -37,7 +38,7 @@ def request(books: Books, direction: str, units: int, key: str = "k") -> PoolTra
 
 def answer(books: Books, transfer: PoolTransfer, state: PoolTransferState) -> None:
     """What the engine does in its batch."""
-    entry = pool_transfers.engine_entry(
+    entry = engine_entry(
         transfer_id=transfer.id,
         direction=transfer.direction,
         units=transfer.units,

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.management import call_command
 from django.db import IntegrityError, connections, transaction
 
 from custody.verification.run import verify_ledger
@@ -134,12 +133,3 @@ def test_the_database_refuses_a_closed_order_that_still_holds(
         Order.objects.filter(status="filled").update(held_units=1)
     with pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.filter(status="open").update(filled_units=10**12)
-
-
-def test_an_engine_without_servers_says_so_in_one_sentence(settings: Any, db: None) -> None:
-    from django.core.management.base import CommandError
-
-    settings.REDIS_URL = ""
-    with pytest.raises(CommandError) as refused:
-        call_command("run_engine")
-    assert refused.value.returncode == 2

@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from bourse.environment import Environment
+from bourse import production
+from bourse.environment import Environment, EnvironmentWrong, read
 from bourse.supervisor import addresses as addressing
 from bourse.supervisor import parts as catalogue
 from bourse.supervisor.addresses import DATABASE, PARTIES, Addresses
@@ -43,13 +42,12 @@ def main(argv: list[str]) -> int:
     add_arguments(parser)
     options = parser.parse_args(argv)
     try:
-        environment = Environment()
-    except ValidationError as error:
-        wrong = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        print(f"The configuration is wrong: {wrong}", file=sys.stderr)
+        environment = read()
+    except EnvironmentWrong as wrong:
+        print(wrong, file=sys.stderr)
         return 2
     if environment.bourse_env == "production":
-        _refuse_unsafe()
+        production.refuse_unsafe(environment)
     try:
         return _run(environment, options)
     except CannotStart as problem:
@@ -191,9 +189,3 @@ def _take(lock: Any, var: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise CannotStart(f"Bourse already runs from {var}: stop it first.") from None
-
-
-def _refuse_unsafe() -> None:
-    from bourse import checks
-
-    checks.refuse_unsafe()
