@@ -1,9 +1,9 @@
 """engine_restart: seconds from the start of an engine to its first answer.
 
 100,000 open orders over 50 listings, placed through the product's engine. Each round
-kills it (kill -9) with a command in its list, and starts another: its process, Django,
-the lock, all that is read, and the first commit are in the time. The yardstick reads
-the rows of the same orders into Python.
+kills it (kill -9) and starts another with a command in its list: its process, its
+imports, the lock, all that is read, and the first commit are in the time. The yardstick
+reads the rows of the same orders into Python.
 """
 
 import re
