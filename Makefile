@@ -72,7 +72,7 @@ assets: .venv/.installed ## fetch what the portal serves of its npm packages aga
 	fi
 	$(UV) --version >/dev/null 2>&1 || $(PY) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	echo "installing the locked packages"
-	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements-dev.lock
+	$(UV) pip sync --quiet --compile-bytecode --python $(PY) --require-hashes requirements-dev.lock
 	touch $@
 
 static/vendor/.installed: package-lock.json scripts/assets.py | .venv/.installed
