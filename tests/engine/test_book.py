@@ -1,117 +1,114 @@
-"""The fast book against its obvious twin, step by step."""
+"""The fast book against its obvious twin: every order type and flag that a book knows."""
 
-from uuid import UUID
-
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from trading.engine.book import Book, BookOrder, UndoLog, roll_back
-from trading.engine.matching import Incoming, apply, plan
-from trading.engine.naive import NaiveBook
+from tests.engine.book_twins import LOT, OWNERS, PRICES, TICK, Asked, Twins
 
-TICK, LOT = 10_000, 100
-OWNERS = [UUID(int=n) for n in range(1, 4)]
-
-prices = st.integers(95, 105).map(lambda n: n * 1_000_000)
-quantities = st.integers(1, 50).map(lambda n: n * 1_000_000)
-takes = st.fixed_dictionaries(
-    {
-        "is_buy": st.booleans(),
-        "owner_group": st.sampled_from(OWNERS),
-        "limit": prices,
-        "by_cash": st.booleans(),
-        "size": quantities,
-        "rate_e6": st.sampled_from([0, 1, 2_500, 99_999]),
-        "rests": st.booleans(),
-    }
+UNIT = 1_000_000
+sides = st.booleans()
+prices = st.sampled_from(PRICES)
+sizes = st.integers(1, 50).map(lambda n: n * UNIT)
+displays = st.none() | st.integers(1, 12).map(lambda n: n * UNIT)
+preventions = st.sampled_from(["cancel_newest", "cancel_oldest", "cancel_both", "decrement"])
+rates = st.sampled_from([0, 1, 2_500, 99_999])
+asked = st.builds(
+    Asked,
+    is_buy=sides,
+    owner=st.sampled_from(OWNERS),
+    price=prices,
+    size=sizes,
+    by_cash=st.just(False),
+    display=displays,
+    prevention=preventions,
+    kind=st.sampled_from(["gtc", "gtc", "gtc", "ioc", "fok", "post_only"]),
+    rate_e6=rates,
+    maker_rate_e6=rates,
 )
-cancels = st.integers(0, 60)
-steps = st.lists(st.one_of(takes, cancels), max_size=60)
+references = st.none() | st.integers(PRICES[0] // 2, PRICES[-1] * 2)
 
 
-class Twins:
-    """Both books, given the same steps."""
+class Books(RuleBasedStateMachine):
+    """Any order of steps; both books are compared after each."""
 
     def __init__(self) -> None:
-        self.fast, self.naive = Book(), NaiveBook()
-        self.undo: UndoLog = []
-        self.ids: list[UUID] = []
-        self.resting: dict[UUID, BookOrder] = {}
+        super().__init__()
+        self.twins = Twins()
 
-    def take(self, step: dict[str, object]) -> None:
-        quantity, cash = (None, step["size"]) if step["by_cash"] else (step["size"], None)
-        incoming = Incoming(
-            step["is_buy"], step["owner_group"], step["limit"], quantity, cash, step["rate_e6"], LOT
-        )
-        order = self._order(step)
-        planned = plan(self.fast, incoming)
-        side = self.fast.opposite(order.is_buy)
-        executions = apply(side, order, planned.fills, step["rate_e6"], self.undo)
-        fills, meets_itself = self.naive.take(incoming)
-        assert [(f.maker_id, f.price, f.quantity, f.cash, f.taker_fee) for f in fills] == [
-            (e.maker.id, e.price, e.quantity, e.cash, e.taker_fee) for e in executions
-        ]
-        assert meets_itself == planned.meets_itself
-        assert (planned.cash, planned.fee) == (order.filled_cash, order.fee)
-        if cash is not None and order.is_buy:
-            assert order.filled_cash + order.fee <= cash
-        order.leaves = (quantity or 0) - order.filled
-        if step["rests"] and order.leaves > 0 and not meets_itself:
-            self.rest(order)
+    @rule(orders=st.lists(asked, min_size=1, max_size=6))
+    def place(self, orders: list[Asked]) -> None:
+        for order in orders:
+            self.twins.place(order)
+            self.twins.compare()
 
-    def _order(self, step: dict[str, object]) -> BookOrder:
-        order = BookOrder(UUID(int=1000 + len(self.ids)), 1, 1, step["owner_group"])
-        order.is_buy, order.price = step["is_buy"], step["limit"]
-        order.priority = len(self.ids)
-        self.ids.append(order.id)
-        return order
+    @rule(order=asked, cash=st.integers(1, 40 * TICK))
+    def place_by_cash(self, order: Asked, cash: int) -> None:
+        self.twins.place(order._replace(by_cash=True, size=cash, display=None, kind="ioc"))
 
-    def rest(self, order: BookOrder) -> None:
-        self.fast.side_of(order).add(order, self.undo)
-        self.resting[order.id] = order
-        self.naive.rest(order.id, order.owner_group, order.is_buy, order.price, order.leaves)
-
+    @rule(index=st.integers(0, 30))
     def cancel(self, index: int) -> None:
-        order = self.resting.get(self.ids[index]) if index < len(self.ids) else None
-        if order is not None and order.level is not None:
-            self.fast.side_of(order).remove(order, self.undo)
-            self.naive.cancel(order.id)
+        if order := self.twins.pick(index):
+            self.twins.cancel(order)
 
-    def levels(self, is_buy: bool) -> list[tuple[int, list[UUID], int]]:
-        side = self.fast.bids if is_buy else self.fast.asks
-        return [(lv.price, [order.id for order in lv], lv.quantity) for lv in side]
+    @rule(index=st.integers(0, 30), size=sizes, display=displays)
+    def amend_in_place(self, index: int, size: int, display: int | None) -> None:
+        if order := self.twins.pick(index):
+            self.twins.shrink(order, size, display)
+
+    @rule(index=st.integers(0, 30), order=asked)
+    def amend_to_the_back(self, index: int, order: Asked) -> None:
+        if resting := self.twins.pick(index):
+            self.twins.move(resting, order)
+
+    @rule(orders=st.lists(asked, max_size=8), reference=references)
+    def auction(self, orders: list[Asked], reference: int | None) -> None:
+        self.twins.auction(orders, reference)
+
+    @rule()
+    def commit(self) -> None:
+        self.twins.save()
+
+    @rule()
+    def undo(self) -> None:
+        self.twins.go_back()
+
+    @invariant()
+    def agree(self) -> None:
+        self.twins.compare()
 
 
-@settings(max_examples=300, deadline=None)
-@given(steps)
-def test_the_fast_book_does_what_the_obvious_one_does(steps: list[object]) -> None:
+Books.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+test_the_fast_book_does_what_the_obvious_one_does = Books.TestCase
+
+
+def test_an_iceberg_shows_a_slice_and_queues_its_next_one_behind_others() -> None:
     twins = Twins()
+    berg = Asked(False, OWNERS[0], 100 * TICK, 25 * LOT, display=10 * LOT)
+    plain = Asked(False, OWNERS[1], 100 * TICK, 5 * LOT)
+    twins.place(berg)
+    twins.place(plain)
+    iceberg, other = twins.resting.values()
+    level = twins.fast.asks.best()
+    assert level is not None
+    assert level.quantity == 15 * LOT
 
-    for step in steps:
-        if isinstance(step, int):
-            twins.cancel(step)
-        else:
-            twins.take(step)
+    twins.place(Asked(True, OWNERS[2], 100 * TICK, 4 * LOT))
+    assert (list(level), level.quantity) == ([iceberg, other], 11 * LOT)
 
-        twins.fast.check_invariants()
-        assert twins.levels(True) == twins.naive.levels(True)
-        assert twins.levels(False) == twins.naive.levels(False)
+    twins.place(Asked(True, OWNERS[2], 100 * TICK, 6 * LOT))
+    assert (list(level), level.quantity) == ([other, iceberg], 15 * LOT)
+    assert iceberg.priority > other.priority
+
+    twins.place(Asked(True, OWNERS[2], 100 * TICK, 20 * LOT, kind="fok"))
+    assert twins.fast.asks.best() is None
 
 
-@settings(max_examples=200, deadline=None)
-@given(steps, steps)
-def test_rolling_back_restores_every_queue_exactly(
-    earlier: list[object], undone: list[object]
-) -> None:
+def test_going_back_restores_an_iceberg_that_was_requeued_alone() -> None:
     twins = Twins()
-    for step in earlier:
-        twins.cancel(step) if isinstance(step, int) else twins.take(step)
-    before = (twins.levels(True), twins.levels(False))
-    mark = len(twins.undo)
+    twins.place(Asked(False, OWNERS[0], 100 * TICK, 25 * LOT, display=10 * LOT))
+    twins.save()
 
-    for step in undone:
-        twins.cancel(step) if isinstance(step, int) else twins.take(step)
-    roll_back(twins.undo, mark)
-
-    assert (twins.levels(True), twins.levels(False)) == before
-    twins.fast.check_invariants()
+    twins.place(Asked(True, OWNERS[2], 100 * TICK, 12 * LOT))
+    twins.go_back()
+    twins.compare()

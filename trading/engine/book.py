@@ -184,8 +184,9 @@ class BookSide:
         if level is None:
             level = self.levels[rank] = Level(price, rank)
             insort(self.ranks, rank)
-        self._append(order, level, shown(order))
-        undo.append((_undo_add, (self, order)))
+        units = shown(order)
+        undo.append((_undo_add, (self, order, units, order.previous, order.next)))
+        self._append(order, level, units)
         return level
 
     def remove(self, order: BookOrder, undo: UndoLog) -> Level:
@@ -228,11 +229,10 @@ class BookSide:
             level.quantity -= units
             undo.append((_undo_quantity, (level, units)))
         else:
-            place = (order.previous, order.next)
             self.remove(order, undo)
             after = min(rest, display - (order.filled + units) % display)
+            undo.append((_undo_add, (self, order, after, order.previous, order.next)))
             self._requeue(order, level, after)
-            undo.append((_undo_requeue, (self, order, after, *place)))
         order.leaves = rest
         undo.append((_undo_leaves, (order, leaves)))
         return rest > 0 and units >= before
@@ -314,9 +314,17 @@ def _is_iceberg(order: BookOrder) -> bool:
     return order.terms is not None and order.terms.display_units is not None
 
 
-def _undo_add(side: BookSide, order: BookOrder) -> None:
+def _undo_add(
+    side: BookSide,
+    order: BookOrder,
+    units: int,
+    previous: BookOrder | None,
+    next: BookOrder | None,
+) -> None:
+    """Take it out again; its links as before are those of a removal to be undone next."""
     assert order.level is not None
-    side._unlink(order, order.level, shown(order))
+    side._unlink(order, order.level, units)
+    order.previous, order.next = previous, next
 
 
 def _undo_remove(side: BookSide, order: BookOrder, level: Level, units: int) -> None:
@@ -339,18 +347,6 @@ def _undo_quantity(level: Level, units: int) -> None:
 
 def _undo_leaves(order: BookOrder, leaves: int) -> None:
     order.leaves = leaves
-
-
-def _undo_requeue(
-    side: BookSide,
-    order: BookOrder,
-    units: int,
-    previous: BookOrder | None,
-    next: BookOrder | None,
-) -> None:
-    assert order.level is not None
-    side._unlink(order, order.level, units)
-    order.previous, order.next = previous, next
 
 
 def _undo_reshape(

@@ -81,6 +81,7 @@ class Execution(NamedTuple):
     maker_fee: int
     taker_fee: int
     requeued: bool  # the maker shows its next slice, at the back: it needs a new priority
+    taker_requeued: bool = False  # in an auction, where both have rested
 
 
 def plan(book: Book, incoming: Incoming) -> Plan:
@@ -195,15 +196,15 @@ def apply(
         assert price is not None
         cash = price * units // TOKEN
         requeued = side.fill(maker, units, undo)
-        maker_fee = _fill(maker, units, cash, maker.maker_fee_e6, undo)
-        taker_fee = _fill(taker, units, cash, rate_e6, undo)
+        maker_fee = add_fill(maker, units, cash, maker.maker_fee_e6, undo)
+        taker_fee = add_fill(taker, units, cash, rate_e6, undo)
         executions.append(
             Execution(maker, taker, price, units, cash, maker_fee, taker_fee, requeued)
         )
     return executions
 
 
-def _fill(order: BookOrder, units: int, cash: int, rate_e6: int, undo: UndoLog) -> int:
+def add_fill(order: BookOrder, units: int, cash: int, rate_e6: int, undo: UndoLog) -> int:
     """Add a fill to an order's sums and return the fee that it pays."""
     undo.append(
         (_unfill, (order, order.filled, order.filled_cash, order.fee, order.fee_millionths))
