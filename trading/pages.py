@@ -20,6 +20,7 @@ from trading import queries
 from trading.models import Order
 from trading.offering import Reader
 from trading.queries import ListingView, Statistics
+from trading.queries.fees import with_own_rates
 from trading.states import OrderStatus
 
 MULTIPLIER_ONE_E18 = 10**18
@@ -99,13 +100,14 @@ class MarketRow:
 
 def list_market_rows(*, reader: Reader, now: datetime) -> list[MarketRow]:
     """Every listing offered to `reader`, and what they may still sell, by symbol."""
-    return market_rows(queries.list_listings(reader=reader, now=now), now=now)
+    listings = queries.list_listings(reader=reader, now=now)
+    return market_rows(with_own_rates(listings, reader=reader, now=now), now=now)
 
 
 def get_market_row(*, symbol: str, reader: Reader, now: datetime) -> MarketRow:
     """:raises NotFound: there is no such listing, or it is not offered to `reader`."""
     listing = queries.get_listing(symbol=symbol, reader=reader)
-    return market_rows([listing], now=now)[0]
+    return market_rows(with_own_rates([listing], reader=reader, now=now), now=now)[0]
 
 
 def market_rows(listings: Sequence[ListingView], *, now: datetime) -> list[MarketRow]:

@@ -68,6 +68,7 @@ from tests.due_records import (
 )
 from tests.ledger_stories import POOL
 from tests.parties import Party, SandboxClock
+from trading.models import InvestorVolume, Trade
 
 PATIENCE_SECONDS = 120
 QUEUE = "celery:celery"  # as the broker's list is named, with the settings' prefix
@@ -93,6 +94,7 @@ RECORD_TASKS = [
     "accounts.tasks.refresh_eligibility",
     "reference.poll_prices",
     "reference.prune_ticks",
+    "trading.count_volumes",
     "reporting.tasks.export_transactions",
 ]
 
@@ -279,6 +281,7 @@ class Records:
             and not ReferenceTick.objects.filter(received_at__year=2020).exists()
             and ReferencePrice.objects.exists()
             and ExportFile.objects.exists()
+            and InvestorVolume.objects.exists()
         )
 
 
@@ -318,6 +321,11 @@ def test_each_effect_on_people_prices_and_reports_happens_once(
     assert_judged_once(records)
     assert ReferencePrice.objects.filter(instrument__ticker="AAPL").count() == 1
     assert (ExportFile.objects.count(), NotReportableTrade.objects.count()) == (1, 1)
+    traded = Trade.objects.get()
+    volumes = InvestorVolume.objects.filter(day=traded.traded_at.date())
+    assert dict(volumes.values_list("investor_id", "day_units")) == {
+        traded.buyer_id: traded.cash_units, traded.seller_id: traded.cash_units,
+    }  # fmt: skip
 
 
 def assert_told_once(records: Records) -> None:

@@ -55,10 +55,10 @@ def most_specific(
     return next((schedules[key] for key in keys if key in schedules), None)
 
 
-def tier_of(schedule: Schedule, volume: int) -> Tier:
+def tier_of(tiers: tuple[Tier, ...], volume: int) -> Tier:
     """The tier that a volume has reached; the lowest begins at nothing."""
-    reached = schedule.tiers[0]
-    for tier in schedule.tiers:
+    reached = tiers[0]
+    for tier in tiers:
         if tier.volume_from <= volume:
             reached = tier
     return reached
@@ -97,6 +97,6 @@ class Rates:
             schedule = most_specific(self._in_force, partner_id, rules.id)
             if schedule is None:
                 return rules.maker_fee_e6, rules.taker_fee_e6
-            tier = tier_of(schedule, self._volumes.get(investor_id, 0))
+            tier = tier_of(schedule.tiers, self._volumes.get(investor_id, 0))
             rates = self._found[key] = (tier.maker_e6, tier.taker_e6)
         return rates

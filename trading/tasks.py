@@ -1,0 +1,21 @@
+"""The sweep that counts what was traded on the days that are over."""
+
+from typing import Any
+
+import structlog
+from celery import shared_task
+
+from kernel import clock
+from trading import volumes
+
+log = structlog.get_logger()
+
+# Looked at often, done once: a day is counted at 00:10 UTC of the next.
+BEAT_SCHEDULE = {"count-volumes": {"task": "trading.count_volumes", "schedule": 60.0}}
+
+
+@shared_task(name="trading.count_volumes")
+def count_volumes(**kwargs: Any) -> None:
+    """Count every day that is over; engines learn of it, and tiers move."""
+    for day in volumes.count_days(now=clock.now()):
+        log.info("volume_counted", day=str(day))
