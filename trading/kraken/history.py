@@ -11,6 +11,7 @@ from django.db.models import Model, Q, QuerySet
 from trading.commands import OrderView
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, KrakenError
+from trading.kraken.wording import type_of
 from trading.models import Order, Trade
 from trading.queries import OwnTrade
 from trading.queries.orders import order_view, own_trade
@@ -46,7 +47,9 @@ def closed_orders(investor_id: int, parameters: Parameters) -> "Page[OrderView]"
 
 def orders_by_id(investor_id: int, ids: Sequence[UUID]) -> list[OrderView]:
     """Those of the named orders that are this investor's."""
-    orders = Order.objects.filter(investor_id=investor_id, id__in=ids).select_related("listing", "terms")
+    orders = Order.objects.filter(investor_id=investor_id, id__in=ids).select_related(
+        "listing", "terms"
+    )
     return [order_view(order) for order in orders]
 
 
@@ -59,9 +62,8 @@ def own_trades(investor_id: int, parameters: Parameters) -> "Page[OwnTrade]":
 
 
 def order_types(investor_id: int, ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Limit or market, by order id."""
-    orders = Order.objects.filter(investor_id=investor_id, id__in=ids)
-    return dict(orders.values_list("id", "type"))
+    """Kraken's name of each order's type."""
+    return {order.id: type_of(order) for order in orders_by_id(investor_id, ids)}
 
 
 def _between(fields: Sequence[str], parameters: Parameters) -> Q:

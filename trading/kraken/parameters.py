@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from django.http import HttpRequest, QueryDict
@@ -12,11 +12,19 @@ from trading.kraken.replies import INVALID_ARGUMENTS, KrakenError
 BODY_BYTES_MAX = 64 * 1024
 # From here on a number of seconds would be after the year 5138: it is milliseconds.
 SECONDS_MAX = 100_000_000_000
+NESTED_MAX = 3  # orders[0][close][price]
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}", re.ASCII)
+# orders[0], orders[0][volume], orders[0][close][price]
+_LISTED = re.compile(
+    r"(?P<name>[a-z_]+)\[(?P<place>[0-9]{1,3})\](?:\[(?P<first>\w+)\])?(?P<rest>.*)", re.ASCII
+)
 
 
 class Parameters:
-    """The named values of one request; every value is text, as sent."""
+    """The named values of one request; every value is text, as sent.
+
+    What JSON nests is named as a form spells it: `close[price]`, `orders[0][volume]`.
+    """
 
     def __init__(self, values: Mapping[str, str]) -> None:
         """:raises KrakenError: a value that neither a database nor a log can hold."""
@@ -61,6 +69,16 @@ class Parameters:
         """A comma-separated list."""
         return [word.strip() for word in self.get(name).split(",") if word.strip()]
 
+    def listed(self, name: str) -> "list[Parameters]":
+        """A list of groups of values, as JSON and forms send them: `orders[0][volume]`."""
+        groups: dict[int, dict[str, str]] = {}
+        for key, value in self._values.items():
+            found = _LISTED.fullmatch(key)
+            if found and found["name"] == name:
+                rest = found["first"] + found["rest"] if found["first"] else ""
+                groups.setdefault(int(found["place"]), {})[rest] = value
+        return [Parameters(groups[place]) for place in sorted(groups)]
+
     def moment(self, name: str) -> datetime | None:
         """Seconds since the epoch, also with a fraction; milliseconds are taken as such.
 
@@ -104,7 +122,22 @@ def _json_values(body: bytes) -> dict[str, str]:
         raise KrakenError(INVALID_ARGUMENTS) from None
     if not isinstance(content, dict):
         raise KrakenError(INVALID_ARGUMENTS)
-    return {name: _as_text(value) for name, value in content.items()}
+    return dict(_flattened(content, "", 0))
+
+
+def _flattened(content: object, name: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Every value under its name, nested ones in brackets.
+
+    :raises KrakenError: nested deeper than any request is, or null.
+    """
+    if isinstance(content, dict | list):
+        if depth > NESTED_MAX:
+            raise KrakenError(INVALID_ARGUMENTS)
+        pairs = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, value in pairs:
+            yield from _flattened(value, f"{name}[{key}]" if name else str(key), depth + 1)
+    else:
+        yield name, _as_text(content)
 
 
 def _is_storable(text: str) -> bool:

@@ -15,10 +15,11 @@ from kernel.money import format_units
 from trading import order_entry, queries
 from trading.commands import CancelOrder, OrderView
 from trading.kraken import history, wording
-from trading.kraken.order_requests import read_order
+from trading.kraken.order_requests import read_deadline, read_order
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ORDER, KrakenError, Result
 from trading.offering import reader_of
+from trading.order_bodies import timeout_of
 from trading.queries import ListingView
 
 ORDERS_ASKED_MAX = 50
@@ -57,11 +58,16 @@ def add_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
     command, listing = read_order(
         parameters, investor_id=caller.investor_id, reader=reader, now=now
     )
-    described = {"descr": {"order": wording.order_words(command, listing)}}
-    if parameters.flag("validate"):
+    described = {"descr": wording.described(command, listing)}
+    deadline = read_deadline(parameters, now)
+    if command.validate_only:
         return described
-    placed = order_entry.place_sync(command)
+    placed = order_entry.place_sync(command, timeout_seconds=_timeout(deadline, now))
     return described | {"txid": [str(placed.id)]}
+
+
+def _timeout(deadline: datetime | None, now: datetime) -> float:
+    return timeout_of(deadline, now=now, longest=order_entry.COMMAND_TIMEOUT_SECONDS)
 
 
 def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:

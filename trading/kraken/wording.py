@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from trading.commands import OrderView, PlaceOrder
+from kernel.money import format_units
+from trading.commands import OrderView, PlaceOrder, TermsView
 from trading.kraken.pairs import cash_text, price_text, volume_text
 from trading.queries import Candle, ListingView, OwnTrade, PriceLevel, TradeView
 from trading.states import LIVE_STATUSES
@@ -18,6 +19,8 @@ STATUSES = {
     "expired": "expired",
     "refused": "canceled",
 }
+NO_TERMS = TermsView()  # of a plain order
+PERCENT_DECIMALS = 4
 
 
 def seconds(moment: datetime) -> float:
@@ -35,10 +38,71 @@ def order_words(order: PlaceOrder | OrderView, listing: ListingView) -> str:
         volume = volume_text(listing, order.quantity_units)
     else:
         volume = cash_text(listing, order.cash_units or 0)
-    terms = (
-        "market" if order.price_units is None else f"limit {price_text(listing, order.price_units)}"
+    return f"{order.side} {volume} {listing.symbol} @ {_price_words(order, listing)}"
+
+
+def close_words(order: PlaceOrder | OrderView, listing: ListingView) -> str:
+    """`descr.close`: what closes the order's fills; empty when nothing does."""
+    terms = terms_of(order)
+    closes = (
+        ("stop loss", terms.close_stop_loss_units),
+        ("take profit", terms.close_take_profit_units),
     )
-    return f"{order.side} {volume} {listing.symbol} @ {terms}"
+    words = [f"{name} {price_text(listing, units)}" for name, units in closes if units is not None]
+    return f"close position @ {' or '.join(words)}" if words else ""
+
+
+def described(order: PlaceOrder | OrderView, listing: ListingView) -> dict[str, str]:
+    """`descr` of an order that was just placed."""
+    words = {"order": order_words(order, listing)}
+    if close := close_words(order, listing):
+        words["close"] = close
+    return words
+
+
+def _price_words(order: PlaceOrder | OrderView, listing: ListingView) -> str:
+    """ "limit 1.00", "stop loss 2.00 -> limit 1.00", "trailing stop +5.0000% -> limit -1.00"."""
+    first, second = descr_prices(order, listing)
+    name = order.type.removesuffix("_limit").replace("_", " ")
+    if order.type == "market":
+        return name
+    return f"{name} {first}" if second is None else f"{name} {first} -> limit {second}"
+
+
+def descr_prices(
+    order: PlaceOrder | OrderView, listing: ListingView
+) -> tuple[str | None, str | None]:
+    """`price` and `price2` of `descr`: a trigger comes before its limit."""
+    terms = terms_of(order)
+    limit = None if order.price_units is None else price_text(listing, order.price_units)
+    if order.type in ("limit", "market"):
+        return limit, None
+    if order.type.startswith("trailing"):
+        offset = terms.limit_offset_units
+        return _trail_text(terms, listing), None if offset is None else _signed(listing, offset)
+    return price_text(listing, terms.trigger_price_units or 0), limit
+
+
+def _trail_text(terms: PlaceOrder | TermsView, listing: ListingView) -> str:
+    if terms.trail_e6 is not None:
+        return f"+{format_units(terms.trail_e6, PERCENT_DECIMALS, places_min=PERCENT_DECIMALS)}%"
+    return f"+{price_text(listing, terms.trail_units or 0)}"
+
+
+def _signed(listing: ListingView, units: int) -> str:
+    return f"{'-' if units < 0 else '+'}{price_text(listing, abs(units))}"
+
+
+def terms_of(order: PlaceOrder | OrderView) -> PlaceOrder | TermsView:
+    """Where an order's further terms are: both name them alike."""
+    return order if isinstance(order, PlaceOrder) else order.terms or NO_TERMS
+
+
+def type_of(order: PlaceOrder | OrderView) -> str:
+    """Kraken's name of the order's type; a limit order that hides a part is an iceberg."""
+    if order.type == "limit" and terms_of(order).display_units is not None:
+        return "iceberg"
+    return order.type.replace("_", "-")
 
 
 def order_row(
@@ -46,42 +110,59 @@ def order_row(
 ) -> dict[str, Any]:
     """An order of OpenOrders, ClosedOrders and QueryOrders."""
     average = order.average_price_units or 0
+    terms = order.terms or NO_TERMS
+    first, second = descr_prices(order, listing)
     row: dict[str, Any] = {
-        "refid": None,
+        "refid": None if terms.parent_id is None else str(terms.parent_id),
         "userref": order.user_ref,
         "cl_ord_id": order.client_order_id,
         "status": STATUSES[order.status],
         "reason": order.reason or None,
         "opentm": seconds(order.accepted_at),
         "starttm": 0,
-        "expiretm": 0,
+        "expiretm": 0 if terms.expires_at is None else seconds(terms.expires_at),
         "descr": {
             "pair": listing.symbol,
             "aclass": "tokenized_asset",
             "type": order.side,
-            "ordertype": order.type,
-            "price": price_text(listing, order.price_units or 0),
-            "price2": "0",
+            "ordertype": type_of(order),
+            "price": first or price_text(listing, 0),
+            "price2": second or "0",
             "leverage": "none",
             "order": order_words(order, listing),
-            "close": "",
+            "close": close_words(order, listing),
         },
         "vol": _volume(order, listing),
         "vol_exec": volume_text(listing, order.filled_units),
         "cost": cash_text(listing, order.filled_cash_units),
         "fee": cash_text(listing, order.fee_units),
         "price": price_text(listing, average),
-        "stopprice": price_text(listing, 0),
-        "limitprice": price_text(listing, 0),
-        "misc": "",
+        "stopprice": price_text(listing, terms.trigger_price_units or 0),
+        "limitprice": price_text(listing, _triggered_limit(order, terms)),
+        "misc": _misc(order, terms),
         "oflags": _flags(order),
         "timeinforce": order.time_in_force.upper(),
+        "reduce_only": terms.reduce_only,
     }
+    if terms.trigger_by is not None:
+        row["trigger"] = terms.trigger_by
     if order.status not in LIVE_STATUSES:
         row["closetm"] = seconds(order.updated_at)
     if trade_ids:
         row["trades"] = list(trade_ids)
     return row
+
+
+def _triggered_limit(order: OrderView, terms: TermsView) -> int:
+    """The limit of a conditional order once it has been triggered."""
+    return (order.price_units or 0) if terms.triggered_at is not None else 0
+
+
+def _misc(order: OrderView, terms: TermsView) -> str:
+    """`stopped` by its stop price, `touched` by its take-profit price."""
+    if terms.triggered_at is None:
+        return ""
+    return "touched" if order.type.startswith("take_profit") else "stopped"
 
 
 def own_trade_row(trade: OwnTrade, listing: ListingView, order_type: str) -> dict[str, Any]:
