@@ -116,12 +116,13 @@ def test_an_end_is_seconds_from_now_or_since_the_epoch() -> None:
 
 
 def test_what_json_nests_is_named_as_a_form_spells_it() -> None:
-    content = (
-        b'{"orders": [{"volume": 1.50, "close": {"price": "9"}}, {"volume": "2"}], "pair": "x"}'
+    orders = '[{"volume": 1.50, "close": {"price": "9"}}, {"volume": "2"}]'
+    request = RequestFactory().post(
+        "/0/private/x", f'{{"orders": {orders}, "pair": "x"}}', content_type="application/json"
     )
-    from trading.kraken.parameters import _json_values
 
-    parameters = Parameters(_json_values(content))
+    parameters = Parameters.of(request)
+
     first, second = parameters.listed("orders")
     assert (first.get("volume"), first.get("close[price]")) == ("1.50", "9")
     assert second.get("volume") == "2"
