@@ -134,10 +134,10 @@ def _period(*, last: Day, day: Day, now: datetime) -> tuple[datetime, datetime, 
     for started_at, ends_at, session in bounds:
         if started_at <= now < ends_at:
             return started_at, ends_at, session
-    return last.post_close_at, day.overnight_open_at, _kind_of_closure(last=last, now=now)
+    return last.post_close_at, day.overnight_open_at, kind_of_closure(last=last, now=now)
 
 
-def _kind_of_closure(*, last: Day, now: datetime) -> Session:
+def kind_of_closure(*, last: Day, now: datetime) -> Session:
     """Weekend or holiday: judged by the trade date that the instant would have had."""
     would_be = (now.astimezone(NEW_YORK) + TRADE_DATE_ROLLS_BEFORE_MIDNIGHT).date()
     if would_be <= last.date:  # after an early close, before 20:00
