@@ -23,7 +23,7 @@ from kernel import clock
 from kernel.money import format_units
 from kernel.refusals import Refusal
 from reference.read_only import NamedRows, ReadOnly, ReadOnlyAdmin
-from trading import operations
+from trading import admin_fees, admin_kill_switches, operations  # noqa: F401 - found from here
 from trading.models import InboxItem, Listing, ListingCountryBlock, Order, Pool, Trade
 from trading.states import ListingState
 

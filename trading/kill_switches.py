@@ -18,6 +18,7 @@ from trading.engine.stops import StopScope
 from trading.models import KillSwitch, Listing
 
 LIFT = "lift_kill_switch"
+SUBJECT = "kill_switch:"  # then the switch's id
 PERMISSION = "trading.set_kill_switch"
 MODELS = {
     StopScope.INVESTOR: Investor,
@@ -95,7 +96,7 @@ def propose_lift(*, switch_id: int, reason: str, officer: User, now: datetime) -
     }
     return approvals.propose(
         kind=LIFT,
-        subject=f"kill_switch:{switch.pk}",
+        subject=f"{SUBJECT}{switch.pk}",
         body=body,
         reason=reason,
         maker=officer,
@@ -114,6 +115,16 @@ def names_of(switches: Sequence[KillSwitch]) -> dict[int, str]:
         switch.pk: names.get((switch.scope, switch.key), f"{switch.scope} {switch.key}")
         for switch in switches
     }
+
+
+def list_stop_alerts() -> list[str]:
+    """Sentences about what is stopped, for the staff's start page."""
+    switches = list(KillSwitch.objects.filter(lifted_at__isnull=True).order_by("set_at"))
+    names = names_of(switches)
+    return [
+        f"Trading is stopped ({switch.scope}): {names[switch.pk]}. {switch.reason}"
+        for switch in switches
+    ]
 
 
 def _take_effect(proposal: Proposal, now: datetime) -> None:

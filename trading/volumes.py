@@ -62,9 +62,11 @@ def _first_day(last: date) -> date:
     first = last - timedelta(days=DAYS_COUNTED - 1)
     counted = VolumeDay.objects.aggregate(day=Max("day"))["day"]
     if counted is not None:
-        return max(first, counted + timedelta(days=1))
+        following: date = counted + timedelta(days=1)
+        return max(first, following)
     traded = Trade.objects.aggregate(at=Min("traded_at"))["at"]
-    return last if traded is None else max(first, min(last, traded.date()))
+    begun: date = last if traded is None else min(last, traded.date())
+    return max(first, begun)
 
 
 @transaction.atomic

@@ -30,6 +30,7 @@ from custody.pages import list_reserve_rows
 from custody.reconciliation.alerts import list_reconciliation_alerts
 from custody.sealing_lag import list_sealing_alerts
 from kernel import clock
+from trading.kill_switches import list_stop_alerts
 from trading.models import InboxItem, Listing, Order
 from trading.states import LIVE_STATUSES, ListingState
 
@@ -230,7 +231,15 @@ def _alerts(now: datetime) -> list[str]:
         for listing in Listing.objects.exclude(state=ListingState.ONLINE.value).order_by("symbol")
     ]
     parts = [f"{part.name}: {part.words}" for part in status.look(now=now) if not part.is_well]
-    return broken + list_reconciliation_alerts() + list_sealing_alerts(now=now) + parts + halted
+    stopped = list_stop_alerts()
+    return (
+        stopped
+        + broken
+        + list_reconciliation_alerts()
+        + list_sealing_alerts(now=now)
+        + parts
+        + halted
+    )
 
 
 def _figures() -> list[tuple[str, str]]:

@@ -127,9 +127,12 @@ UNFOLD: dict[str, Any] = {
             ),
             _group(
                 "Trading",
+                _item("Kill switches", "emergency_home", "trading_killswitch"),
                 _item("Listings", "candlestick_chart", "trading_listing"),
                 _item("Orders", "list_alt", "trading_order"),
                 _item("Trades", "handshake", "trading_trade"),
+                _item("Fee schedules", "percent", "trading_feeschedule"),
+                _item("Volumes", "bar_chart", "trading_investorvolume"),
                 _item("Pools", "memory", "trading_pool"),
                 _item("Inbox", "inbox", "trading_inboxitem"),
             ),

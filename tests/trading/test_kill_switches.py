@@ -18,7 +18,7 @@ from trading.models import InboxItem, KillSwitch, KillSwitchEffect, Order
 from trading.sequencer import Sequencer
 
 
-def stop(scope: StopScope, key: int = 0, **fields: Any) -> KillSwitch:
+def stop(scope: Any, key: Any = 0, **fields: Any) -> KillSwitch:
     mia, _ = two_officers()
     wanted = {"reason": "Odd orders", "officer": mia, "now": clock.now(), **fields}
     return kill_switches.stop_trading(scope=scope, key=key, **wanted)

@@ -38,8 +38,8 @@ class FeeCard:
         return next((tier for tier in self.tiers if tier > self.reached), None)
 
 
-def get_standing(*, investor_id: int | None) -> Standing:
-    """The volume by which tiers are judged now; nothing for visitors."""
+def get_standing(*, investor_id: int) -> Standing:
+    """The volume by which tiers are judged now."""
     counted_until = VolumeDay.objects.aggregate(day=Max("day"))["day"]
     rows = InvestorVolume.objects.filter(investor_id=investor_id, day=counted_until)
     return Standing(rows.values_list("month_units", flat=True).first() or 0, counted_until)
