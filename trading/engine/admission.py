@@ -157,14 +157,14 @@ def check_sender(eligibility: Eligibility | None, rules: Rules, *, is_buy: bool)
 
 def check_state(command: PlaceOrder, market: Market) -> None:
     """Refuse what the listing's state, or a halt of the share behind it, does not take."""
-    takes_new, takes_market, _, takes_buys = ALLOWS[market.rules.state]
-    if not takes_new:
+    allows = ALLOWS[market.rules.state]
+    if not allows.places:
         raise ListingClosed
     if market.underlying_halted:
         raise UnderlyingHalted
-    if command.type == "market" and not takes_market:
+    if command.type == "market" and not allows.market:
         raise ListingRestricted("Market orders are off now; use a limit order.")
-    if command.side == "buy" and not takes_buys:
+    if command.side == "buy" and not allows.buys:
         raise ListingRestricted("This listing is being wound down: it can only be sold.")
 
 
@@ -185,7 +185,7 @@ def check_collar(price: int, market: Market) -> None:
 
 def may_take(market: Market) -> bool:
     """Whether orders may match at once in the listing's state."""
-    return ALLOWS[market.rules.state][2]
+    return ALLOWS[market.rules.state].takes
 
 
 def protection_price(market: Market, *, is_buy: bool) -> int | None:
