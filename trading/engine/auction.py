@@ -83,15 +83,15 @@ def _execute(
     requeued = book.side_of(maker).fill(maker, units, undo)
     taker_requeued = book.side_of(taker).fill(taker, units, undo)
     return Execution(
-        maker,
-        taker,
-        price,
-        units,
-        cash,
-        add_fill(maker, units, cash, maker.maker_fee_e6, undo),
-        add_fill(taker, units, cash, taker.maker_fee_e6, undo),
-        requeued,
-        taker_requeued,
+        maker=maker,
+        taker=taker,
+        price=price,
+        quantity=units,
+        cash=cash,
+        maker_fee=add_fill(maker, units, cash, maker.maker_fee_e6, undo),
+        taker_fee=add_fill(taker, units, cash, taker.maker_fee_e6, undo),
+        requeued=requeued,
+        taker_requeued=taker_requeued,
     )
 
 

@@ -16,18 +16,42 @@ Event = tuple[object, ...]
 _COUNTER = (1 << 62) - 1  # the random tail of a UUID
 
 
-class TradeRecord(NamedTuple):
-    """An execution with its identity; `buyer` and `seller` are orders."""
+class TradeRecord:
+    """An execution with its number; `buyer` and `seller` are orders."""
 
-    id: UUID
-    text: str  # the id as it is written, three times a trade
-    market: Market
-    trade_no: int
-    execution: Execution
-    buyer: BookOrder
-    seller: BookOrder
-    buyer_fee: int
-    seller_fee: int
+    __slots__ = (
+        "_id",
+        "buyer",
+        "buyer_fee",
+        "execution",
+        "market",
+        "seller",
+        "seller_fee",
+        "trade_no",
+    )
+
+    def __init__(self, id: int, market: Market, trade_no: int, execution: Execution) -> None:
+        self._id = id
+        self.market = market
+        self.trade_no = trade_no
+        self.execution = execution
+        taker = execution.taker
+        if taker.is_buy:
+            self.buyer, self.buyer_fee = taker, execution.taker_fee
+            self.seller, self.seller_fee = execution.maker, execution.maker_fee
+        else:
+            self.buyer, self.buyer_fee = execution.maker, execution.maker_fee
+            self.seller, self.seller_fee = taker, execution.taker_fee
+
+    @property
+    def id(self) -> UUID:
+        return UUID(int=self._id)
+
+    @property
+    def text(self) -> str:
+        """The id as it is written."""
+        digits = f"{self._id:032x}"
+        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Transfer(NamedTuple):
@@ -44,9 +68,14 @@ class Effects:
     """One batch: new and changed orders, trades, balances, events, book levels."""
 
     __slots__ = (
+        "_events",
         "_id_base",
+        "_levels",
+        "_market",
+        "amended",
         "batch_no",
         "changed",
+        "dead_men",
         "events",
         "funds_before",
         "levels",
@@ -66,6 +95,9 @@ class Effects:
         self.now = now
         self.new: dict[UUID, BookOrder] = {}
         self.changed: dict[UUID, BookOrder] = {}
+        # Those among them whose price, quantity, priority or terms are no longer as written.
+        self.amended: dict[UUID, BookOrder] = {}
+        self.dead_men: dict[int, float | None] = {}  # investor -> when all their orders go
         self.trades: list[TradeRecord] = []
         self.transfers: list[Transfer] = []
         self.funds_before: dict[Funds, tuple[int, int]] = {}
@@ -77,7 +109,10 @@ class Effects:
         self.public_levels: dict[int, list[tuple[bool, int, int, int]]] = {}
         self.restated: set[str] = set()  # listings whose state, or whose share's, has changed
         self.undo: UndoLog = []
-        self._id_base: int | None = None
+        self._id_base = 0
+        self._market: Market | None = None  # whose events and levels these are
+        self._events: list[Event] = []
+        self._levels: set[tuple[bool, int]] = set()
 
     def touch_funds(self, funds: Funds) -> None:
         """Note a balance before it moves for the first time."""
@@ -89,39 +124,83 @@ class Effects:
         if order.id not in self.new:
             self.changed[order.id] = order
 
-    def add_event(self, market: Market, *event: object) -> int:
-        """Append an event with the listing's next `event_seq`, and return that."""
+    def amend(self, order: BookOrder) -> None:
+        """Note an order whose price, quantity, priority or terms have changed."""
+        if order.id not in self.new:
+            self.changed[order.id] = self.amended[order.id] = order
+
+    def _turn_to(self, market: Market) -> None:
+        """Let what comes next be noted for this listing."""
         listing_id = market.rules.id
-        events = self.events.get(listing_id)
-        if events is None:
-            events = self.events[listing_id] = []
+        if listing_id not in self.events:
             before = (market, market.event_seq, market.book_seq, market.trade_no)
             self.markets_before[listing_id] = before
+            self.events[listing_id] = []
             self.levels[listing_id] = set()
+        self._market = market
+        self._events = self.events[listing_id]
+        self._levels = self.levels[listing_id]
+
+    def add_event(self, market: Market, *event: object) -> int:
+        """Append an event with the listing's next `event_seq`, and return that."""
+        if self._market is not market:
+            self._turn_to(market)
         market.event_seq += 1
-        events.append((event[0], market.event_seq, *event[1:]))
+        self._events.append((event[0], market.event_seq, *event[1:]))
         return market.event_seq
 
+    def add_accepted(self, market: Market, order: BookOrder) -> None:
+        """Number an order that has come in: its place in every queue."""
+        if self._market is not market:
+            self._turn_to(market)
+        seq = market.event_seq + 1
+        market.event_seq = order.priority = seq
+        self._events.append(
+            ("accepted", seq, order.id, order.is_buy, order.price, order.quantity, order.cash)
+        )
+
+    def add_closed(self, market: Market, order: BookOrder, status: str, reason: str) -> None:
+        if self._market is not market:
+            self._turn_to(market)
+        seq = market.event_seq + 1
+        market.event_seq = seq
+        self._events.append((status, seq, order.id, reason))
+
+    def add_level(self, market: Market, is_buy: bool, price: int) -> None:
+        """Note that what stands at a price has changed."""
+        if self._market is not market:
+            self._turn_to(market)
+        self._levels.add((is_buy, price))
+
     def add_trade(self, market: Market, execution: Execution, taker_is_buy: bool) -> TradeRecord:
-        """Note a trade under the listing's next number."""
-        maker, taker = execution.maker, execution.taker
+        """Note a trade under the listing's next number, without its event."""
+        self.add_level(market, execution.maker.is_buy, execution.price)
         market.trade_no += 1
-        if taker_is_buy:
-            parties = (taker, maker, execution.taker_fee, execution.maker_fee)
-        else:
-            parties = (maker, taker, execution.maker_fee, execution.taker_fee)
-        id = self._next_id()
-        record = TradeRecord(id, str(id), market, market.trade_no, execution, *parties)
+        record = TradeRecord(self._next_id(), market, market.trade_no, execution)
         self.trades.append(record)
         return record
 
-    def _next_id(self) -> UUID:
+    def add_execution(self, market: Market, execution: Execution) -> TradeRecord:
+        """Note a trade, and its event, under the listing's next numbers."""
+        if self._market is not market:
+            self._turn_to(market)
+        seq, number = market.event_seq + 1, market.trade_no + 1
+        market.event_seq, market.trade_no = seq, number
+        maker, taker = execution.maker, execution.taker
+        price = execution.price
+        self._events.append(
+            ("trade", seq, number, maker.id, taker.id, price, execution.quantity, execution.cash)
+        )
+        record = TradeRecord(self._next_id(), market, number, execution)
+        self.trades.append(record)
+        return record
+
+    def _next_id(self) -> int:
         """A UUIDv7; within a batch they count up from a random one (RFC 9562, 6.2, method 2)."""
-        if self._id_base is None:
+        if not self._id_base:
             self._id_base = uuid7().int
         # Wraps below the variant's bits; 2**62 trades do not fit into a batch.
-        value = (self._id_base & ~_COUNTER) | ((self._id_base + len(self.trades)) & _COUNTER)
-        return UUID(int=value)
+        return (self._id_base & ~_COUNTER) | ((self._id_base + len(self.trades)) & _COUNTER)
 
     def close_books(self) -> None:
         """Count one public change for each book that this batch has moved, and note it."""

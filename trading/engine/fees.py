@@ -6,11 +6,14 @@ millionths of a base unit; what it has paid is always the ceiling of that, and
 a fill pays the difference. See docs/matching.md, "Fees and holds".
 """
 
-from kernel.money import ceil_div, format_units
+from typing import Final
 
-MILLION = 1_000_000
-TOKEN_DECIMALS, CASH_DECIMALS = 8, 6
-TOKEN = 10**8  # base units of one whole token
+from kernel.money import format_units
+
+MILLION: Final = 1_000_000
+TOKEN_DECIMALS: Final = 8
+CASH_DECIMALS: Final = 6
+TOKEN: Final = 100_000_000  # base units of one whole token
 
 
 def cash_text(units: int) -> str:
@@ -35,7 +38,7 @@ def cash_ceil(price_units: int, quantity_units: int) -> int:
 def fee_of_fill(millionths_before: int, cash_units: int, rate_e6: int) -> tuple[int, int]:
     """The order's exact fee after a fill, and the whole units this fill pays."""
     millionths = millionths_before + cash_units * rate_e6
-    return millionths, ceil_div(millionths, MILLION) - ceil_div(millionths_before, MILLION)
+    return millionths, -(-millionths // MILLION) + -millionths_before // MILLION
 
 
 def buy_hold(price_units: int, leaves_units: int, fee_millionths: int, rate_e6: int) -> int:

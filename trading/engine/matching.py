@@ -7,11 +7,10 @@ happens instead is the incoming order's choice (`SelfTradePrevention`).
 """
 
 from collections import deque
-from typing import NamedTuple
 from uuid import UUID
 
 from trading.engine.book import Book, BookOrder, BookSide, Level, UndoLog, shown
-from trading.engine.fees import MILLION, TOKEN, buy_hold, fee_of_fill, quantity_for
+from trading.engine.fees import MILLION, TOKEN, buy_hold, quantity_for
 
 CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (
     "cancel_newest",
@@ -21,21 +20,43 @@ CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (
 )
 
 
-class Incoming(NamedTuple):
+class Incoming:
     """What an order asks for. `limit` is its price or its protection price.
 
     Exactly one of `quantity` and `cash` bounds it: a buy's cash includes the
     fee at `rate_e6`, a sell's cash is what its fills may yield before fees.
     """
 
-    is_buy: bool
-    owner_group: UUID
-    limit: int
-    quantity: int | None
-    cash: int | None
-    rate_e6: int
-    lot: int
-    prevention: str = CANCEL_NEWEST
+    __slots__ = (
+        "cash",
+        "is_buy",
+        "limit",
+        "lot",
+        "owner_group",
+        "prevention",
+        "quantity",
+        "rate_e6",
+    )
+
+    def __init__(  # noqa: PLR0917 - built in one place, a few hundred thousand times a second
+        self,
+        is_buy: bool,
+        owner_group: UUID,
+        limit: int,
+        quantity: int | None,
+        cash: int | None,
+        rate_e6: int,
+        lot: int,
+        prevention: str = CANCEL_NEWEST,
+    ) -> None:
+        self.is_buy = is_buy
+        self.owner_group = owner_group
+        self.limit = limit
+        self.quantity = quantity
+        self.cash = cash
+        self.rate_e6 = rate_e6
+        self.lot = lot
+        self.prevention = prevention
 
 
 class Plan:
@@ -70,18 +91,44 @@ class Plan:
         self.decremented_cash = 0  # the same, as the most of its budget that could have cost
 
 
-class Execution(NamedTuple):
+class Execution:
     """One trade of an incoming order with a resting one."""
 
-    maker: BookOrder
-    taker: BookOrder
-    price: int
-    quantity: int
-    cash: int
-    maker_fee: int
-    taker_fee: int
-    requeued: bool  # the maker shows its next slice, at the back: it needs a new priority
-    taker_requeued: bool = False  # in an auction, where both have rested
+    __slots__ = (
+        "cash",
+        "maker",
+        "maker_fee",
+        "price",
+        "quantity",
+        "requeued",
+        "taker",
+        "taker_fee",
+        "taker_requeued",
+    )
+
+    def __init__(
+        self,
+        *,
+        maker: BookOrder,
+        taker: BookOrder,
+        price: int,
+        quantity: int,
+        cash: int,
+        maker_fee: int,
+        taker_fee: int,
+        requeued: bool,
+        taker_requeued: bool,
+    ) -> None:
+        self.maker = maker
+        self.taker = taker
+        self.price = price
+        self.quantity = quantity
+        self.cash = cash
+        self.maker_fee = maker_fee
+        self.taker_fee = taker_fee
+        # Shows its next slice, at the back: it needs a new priority.
+        self.requeued = requeued
+        self.taker_requeued = taker_requeued  # in an auction, where both have rested
 
 
 def plan(book: Book, incoming: Incoming) -> Plan:
@@ -196,24 +243,32 @@ def apply(
         assert price is not None
         cash = price * units // TOKEN
         requeued = side.fill(maker, units, undo)
-        maker_fee = add_fill(maker, units, cash, maker.maker_fee_e6, undo)
-        taker_fee = add_fill(taker, units, cash, rate_e6, undo)
         executions.append(
-            Execution(maker, taker, price, units, cash, maker_fee, taker_fee, requeued)
+            Execution(
+                maker=maker,
+                taker=taker,
+                price=price,
+                quantity=units,
+                cash=cash,
+                maker_fee=add_fill(maker, units, cash, maker.maker_fee_e6, undo),
+                taker_fee=add_fill(taker, units, cash, rate_e6, undo),
+                requeued=requeued,
+                taker_requeued=False,
+            )
         )
     return executions
 
 
 def add_fill(order: BookOrder, units: int, cash: int, rate_e6: int, undo: UndoLog) -> int:
     """Add a fill to an order's sums and return the fee that it pays."""
-    undo.append(
-        (_unfill, (order, order.filled, order.filled_cash, order.fee, order.fee_millionths))
-    )
-    order.fee_millionths, fee = fee_of_fill(order.fee_millionths, cash, rate_e6)
+    before, paid = order.fee_millionths, order.fee
+    undo.append((_unfill, (order, order.filled, order.filled_cash, paid, before)))
+    order.fee_millionths = millionths = before + cash * rate_e6
+    # All that it has paid is the ceiling of its exact fee; see fees.py.
+    order.fee = -(-millionths // MILLION)
     order.filled += units
     order.filled_cash += cash
-    order.fee += fee
-    return fee
+    return order.fee - paid
 
 
 def _unfill(order: BookOrder, filled: int, filled_cash: int, fee: int, millionths: int) -> None:
