@@ -17,6 +17,7 @@ import custody.api
 import custody.api_statements
 import reference.api
 import trading.api
+import trading.api_fees
 import trading.api_orders
 from kernel.refusals import NotFound
 
@@ -58,6 +59,7 @@ urlpatterns = [
     path("orders/<uuid:order_id>/", trading.api_orders.OrderApi.as_view()),
     path("orders/by-client-id/<str:client_order_id>/", trading.api_orders.ClientOrderApi.as_view()),
     path("trades/", trading.api_orders.OwnTradeListApi.as_view()),
+    path("fees/", trading.api_fees.FeesApi.as_view()),
     path("balances/", custody.api.BalanceListApi.as_view()),
     path("deposit-address/", custody.api.DepositAddressApi.as_view()),
     path("deposits/", custody.api.DepositListApi.as_view()),

@@ -14,7 +14,7 @@ from custody.pages import Holding, list_holdings
 from kernel.money import format_units
 from trading import order_entry, queries
 from trading.commands import CancelOrder, OrderView
-from trading.kraken import history, wording
+from trading.kraken import fees, history, wording
 from trading.kraken.order_requests import read_deadline, read_order
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ORDER, KrakenError, Result
@@ -129,6 +129,10 @@ def trades_history(caller: Caller, parameters: Parameters, now: datetime) -> Res
     return {"trades": rows, "count": page.count}
 
 
+def trade_volume(caller: Caller, parameters: Parameters, now: datetime) -> Result:
+    return fees.trade_volume(caller.investor_id, parameters, now)
+
+
 Handler = Callable[[Caller, Parameters, datetime], Result]
 # Method: the scope it needs, and what answers it.
 METHODS: dict[str, tuple[str, Handler]] = {
@@ -138,6 +142,7 @@ METHODS: dict[str, tuple[str, Handler]] = {
     "ClosedOrders": ("read", closed_orders),
     "QueryOrders": ("read", query_orders),
     "TradesHistory": ("read", trades_history),
+    "TradeVolume": ("read", trade_volume),
     "AddOrder": ("trade", add_order),
     "CancelOrder": ("trade", cancel_order),
     "CancelAll": ("trade", cancel_all),

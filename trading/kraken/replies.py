@@ -43,6 +43,8 @@ WORDS = {
     "order_too_small": "EOrder:Order minimum not met",
     "insufficient_funds": "EOrder:Insufficient funds",
     "post_only_would_take": "EOrder:Post only order",
+    "trading_stopped": "EService:Market in cancel_only mode",
+    "too_many_messages": "EOrder:Rate limit exceeded",
     "too_many_open_orders": "EOrder:Orders limit exceeded",
     "client_order_id_reused": f"{INVALID_ARGUMENTS}:cl_ord_id",
     "listing_closed": "EService:Market in cancel_only mode",

@@ -29,6 +29,7 @@ class FeeCard:
     """Listings with the same tiers for a reader, and which of them the reader reached."""
 
     symbols: tuple[str, ...]
+    tokens: tuple[str, ...]  # what is traded there
     tiers: tuple[Tier, ...]
     reached: Tier
 
@@ -50,12 +51,17 @@ def list_fee_cards(
 ) -> list[FeeCard]:
     """The tiers of each listing for this reader; listings with the same tiers share a card."""
     schedules = _schedules_for(reader, now)
-    found: dict[tuple[Tier, ...], list[str]] = {}
+    found: dict[tuple[Tier, ...], list[ListingView]] = {}
     for listing in listings:
-        found.setdefault(_tiers(schedules, listing), []).append(listing.symbol)
+        found.setdefault(_tiers(schedules, listing), []).append(listing)
     return [
-        FeeCard(tuple(symbols), tiers, tier_of(tiers, volume_units))
-        for tiers, symbols in found.items()
+        FeeCard(
+            tuple(each.symbol for each in same),
+            tuple(each.base for each in same),
+            tiers,
+            tier_of(tiers, volume_units),
+        )
+        for tiers, same in found.items()
     ]
 
 

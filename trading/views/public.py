@@ -1,4 +1,6 @@
-"""Public pages of trading: fees."""
+"""Public pages of trading: fees, an investor's own among them."""
+
+from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -8,17 +10,39 @@ from django.views.decorators.http import require_safe
 from custody.operations.redemption import fee_e6
 from kernel import clock
 from trading import queries
+from trading.queries.fees import FeeCard, get_standing, list_fee_cards
 from trading.views.markets import reader_of
+
+TOKENS_NAMED_MAX = 6
 
 
 @login_not_required
 @require_safe
 def fees(request: HttpRequest) -> HttpResponse:
-    listings = queries.list_listings(reader=reader_of(request), now=clock.now())
-    rates = sorted({(each.maker_fee_e6, each.taker_fee_e6) for each in listings})
+    reader, now = reader_of(request), clock.now()
+    listings = queries.list_listings(reader=reader, now=now)
+    standing = None
+    if reader.investor_id is not None:
+        standing = get_standing(investor_id=reader.investor_id)
+    volume = standing.volume_units if standing else 0
+    cards = list_fee_cards(listings=listings, reader=reader, volume_units=volume, now=now)
     context = {
-        "rates": [{"maker": maker, "taker": taker} for maker, taker in rates],
+        "standing": standing,
+        "cards": [_card(card, volume, len(cards)) for card in cards],
         "minimum": min((each.min_cash_units for each in listings), default=None),
         "redemption_fee_e6": fee_e6(),
     }
     return render(request, "trading/fees.html", context)
+
+
+def _card(card: FeeCard, volume_units: int, of_cards: int) -> dict[str, Any]:
+    """A card as the page shows it: named by its tokens where they differ."""
+    named, more = card.tokens[:TOKENS_NAMED_MAX], len(card.tokens) - TOKENS_NAMED_MAX
+    words = ", ".join(named) + (f" and {more} more" if more > 0 else "")
+    return {
+        "title": words if of_cards > 1 else "Trading",
+        "tiers": card.tiers,
+        "reached": card.reached,
+        "next": card.next,
+        "missing_units": card.next.volume_from - volume_units if card.next else None,
+    }
