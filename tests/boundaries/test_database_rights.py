@@ -18,7 +18,7 @@ APPEND_ONLY = {
     "django_admin_log", "reporting_exportdownload", "pghistory_context",
     "custody_reconciliationrun", "custody_reconciliationfigure",
     "trading_feeschedule", "trading_feetier", "trading_volumeday", "trading_investorvolume",
-    "trading_killswitcheffect",
+    "trading_killswitcheffect", "trading_marketbreaker",
 }  # fmt: skip
 # Rows that go on, but never go.
 NEVER_DELETED = {

@@ -13,6 +13,7 @@ its quote; a price is quote base units per whole token, a multiple of the tick.
 from trading.models.fees import FeeSchedule, FeeTier, InvestorVolume, VolumeDay
 from trading.models.listings import Listing, ListingCountryBlock, ListingPhase, Pool
 from trading.models.orders import DeadMan, Order, OrderTerms, Trade
+from trading.models.protection import MarketBreaker
 from trading.models.records import BookEvent, InboxItem
 from trading.models.safety import KillSwitch, KillSwitchEffect
 
@@ -28,6 +29,7 @@ __all__ = [
     "Listing",
     "ListingCountryBlock",
     "ListingPhase",
+    "MarketBreaker",
     "Order",
     "OrderTerms",
     "Pool",

@@ -140,7 +140,16 @@ class ListingPhase(models.Model):
     reason = models.TextField(default="", blank=True)
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
+    extensions = models.SmallIntegerField(default=0)  # how often its auction was prolonged
     batch_no = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(phase__in=[phase.value for phase in MarketPhase]),
+                name="listing_phase_is_known",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.listing_id} {self.phase}"
