@@ -20,6 +20,7 @@ STATE_WORDS = {
     "reduce_only": ("Selling only", "wait"),
     "cancel_only": ("Cancel only", "bad"),
     "halted": ("Halted", "bad"),
+    "auction": ("Auction", "wait"),
 }
 
 # What limits trading in a listing (MarketState.limited_by): title, tone, what is left to do.
@@ -41,8 +42,34 @@ LIMITS = {
     ),
     "reference_stale": (
         "The share's price is old",
+        "bad",
+        "No new orders are taken until a fresh price of the share arrives. "
+        "What rests can be canceled.",
+    ),
+    "session_closed": (
+        "Closed at this hour",
         "wait",
-        "We have no fresh price of the share: the token's can be far from it.",
+        "This token trades in its share's hours alone. What rests can be canceled.",
+    ),
+    "auction": (
+        "Auction",
+        "wait",
+        "Limit orders gather; then all that can match is matched at once, at one price.",
+    ),
+    "limit_state": (
+        "At its price limit",
+        "wait",
+        "The price stands at its band. If it does not come back, trading pauses.",
+    ),
+    "pause": (
+        "Trading is paused",
+        "bad",
+        "The price moved too fast. Trading goes on with an auction. What rests can be canceled.",
+    ),
+    "breaker": (
+        "The whole market is paused",
+        "bad",
+        "The market fell too far in one day. No new orders are taken. What rests can be canceled.",
     ),
 }
 

@@ -1,11 +1,15 @@
 // The order ticket: a preview in words while one types, the order over the socket,
 // and an answer that says what happened. Without JavaScript the form posts itself.
 
-import { ceilDiv, formatUnits, grouped, parseUnits, plainDigits } from "./money.js";
+import { askSheet, factList } from "./confirm.js";
+import { formatUnits, grouped, parseUnits, plainDigits } from "./money.js";
 import { request, subscribe } from "./socket.js";
+import { check } from "./ticket_check.js";
+import {
+  actionWords, capital, closeWords, conditionalWords, facts, firesAbove, isConditional,
+  limitWords, marketWords,
+} from "./ticket_words.js";
 
-const MILLION = 1000000n;
-const ONE_TOKEN = 10n ** 8n;
 const LOOK_AGAIN_MS = 2000;
 const LOOKS_MAX = 8;
 const SESSIONS = {
@@ -19,10 +23,19 @@ export function ticket() {
     side: "buy",
     type: "market",
     price: "",
+    trigger: "",
+    triggerBy: "last",
+    trail: "",
+    trailUnit: "percent",
     cash: "",
     quantity: "",
     tif: "gtc",
+    until: "",
     postOnly: false,
+    display: "",
+    reduceOnly: false,
+    takeProfit: "",
+    stopLoss: "",
     isSending: false,
     outcome: "",
     tone: "info",
@@ -47,15 +60,75 @@ export function ticket() {
       };
       this.limit = this.data.limit || "";
       this.fitToMarket();
-      this.showKind();
       document.addEventListener("market-state", (event) => this.takeMarket(event.detail));
-      this.$watch("type", () => this.showKind());
+      this.$watch("type", () => this.fitToType());
       document.addEventListener("book", (event) => (this.book = event.detail));
       subscribe("balances", "", (message) => this.takeBalances(message));
     },
 
-    showKind() {
-      this.form.classList.toggle("is-market", this.type === "market");
+    // Which fields the chosen type has.
+
+    get isLimit() {
+      return this.type === "limit";
+    },
+
+    get isMarket() {
+      return this.type === "market";
+    },
+
+    get hasTrigger() {
+      return ["stop_loss", "take_profit"].includes(this.type);
+    },
+
+    get hasTrail() {
+      return this.type === "trailing_stop";
+    },
+
+    get isConditional() {
+      return isConditional(this.type);
+    },
+
+    get hasPrice() {
+      return this.isLimit || this.hasTrigger;
+    },
+
+    get namesCash() {
+      return !this.isConditional;
+    },
+
+    get isSelling() {
+      return this.side === "sell";
+    },
+
+    get canRest() {
+      return !this.isMarket;
+    },
+
+    /** A part of one's cash says how much only where the price is known. */
+    get hasParts() {
+      return this.namesCash || this.isSelling;
+    },
+
+    get hasEnd() {
+      return !this.isMarket && this.tif === "gtd";
+    },
+
+    get quantityLabel() {
+      return this.namesCash ? "or quantity" : "Quantity";
+    },
+
+    get priceLabel() {
+      return this.isLimit ? "Price" : "Limit price, optional";
+    },
+
+    get triggerLabel() {
+      return firesAbove(this.type, this.side) ? "When the price rises to" : "When the price falls to";
+    },
+
+    /** What the new type does not have must not stay filled in behind its back. */
+    fitToType() {
+      if (this.isConditional) this.cash = "";
+      if (this.isConditional && ["ioc", "fok"].includes(this.tif)) this.tif = "gtc";
     },
 
     /** The listing's state has changed under the page. */
@@ -148,106 +221,61 @@ export function ticket() {
       return `notice-${this.tone}`;
     },
 
-    /** Amounts as typed, in base units; null where a field holds no amount. */
-    get units() {
+    /** The order as typed: amounts in base units, null where a field holds no amount. */
+    get order() {
+      const cashUnits = (text) => parseUnits(plainDigits(text), 6);
       return {
-        price: this.type === "limit" ? parseUnits(plainDigits(this.price), 6) : null,
-        cash: parseUnits(plainDigits(this.cash), 6),
+        side: this.side,
+        type: this.type,
+        price: this.hasPrice ? cashUnits(this.price) : null,
+        trigger: this.hasTrigger ? cashUnits(this.trigger) : null,
+        triggerBy: this.triggerBy,
+        trailPercent: this.trailUnit === "percent",
+        trail: this.hasTrail ? parseUnits(plainDigits(this.trail), this.trailDecimals) : null,
+        cash: this.namesCash ? cashUnits(this.cash) : null,
         quantity: parseUnits(plainDigits(this.quantity), 8),
+        tif: this.tif,
+        until: this.until,
+        untilWords: this.until.replace("T", " "),
+        display: this.isLimit ? parseUnits(plainDigits(this.display), 8) : null,
+        takeProfit: this.isConditional ? null : cashUnits(this.takeProfit),
+        stopLoss: this.isConditional ? null : cashUnits(this.stopLoss),
       };
     },
 
+    get trailDecimals() {
+      return this.trailUnit === "percent" ? 4 : 6;
+    },
+
     get preview() {
-      const { price, cash, quantity } = this.units;
-      if (!cash && !quantity) return "";
-      if (this.type === "limit" && !price) return "";
-      const words =
-        this.type === "limit"
-          ? this.limitWords(price, cash, quantity)
-          : this.marketWords(cash, quantity);
-      const session = SESSIONS[this.data.session];
-      return session ? `${words} ${session}` : words;
+      const order = this.order;
+      if (!order.cash && !order.quantity) return "";
+      const words = [this.ownWords(order), closeWords(order, this.data)];
+      if (!words[0]) return "";
+      return [...words, SESSIONS[this.data.session]].filter(Boolean).join(" ");
     },
 
-    limitWords(price, cash, quantity) {
-      const { base, quote } = this.data;
-      const rate = BigInt(this.data.taker);
-      const tokens = quantity || this.tokensFor(cash, price, rate);
-      const value = ceilDiv(tokens * price, ONE_TOKEN);
-      const fee = ceilDiv(value * rate, MILLION);
-      const stays = {
-        gtc: "What is not filled at once rests until you cancel it.",
-        ioc: "What is not filled at once is canceled.",
-        fok: "It fills all at once or not at all.",
-      }[this.tif];
-      const better = this.side === "buy" ? "or less" : "or more";
-      const total =
-        this.side === "buy"
-          ? `At most ${this.digits(value + fee)} ${quote} with the fee`
-          : `At least ${this.digits(value - fee)} ${quote} after the fee`;
-      return `${this.verb} ${formatUnits(tokens, 8)} ${base} at ${formatUnits(price, 6, 2)} ${quote} ${better} per token. ${total} (fee at most ${this.digits(fee)}). ${stays}`;
-    },
-
-    marketWords(cash, quantity) {
-      const { base, quote } = this.data;
-      const rate = BigInt(this.data.taker);
-      const levels = this.side === "buy" ? this.book.asks : this.book.bids;
-      if (!levels.length) return "Nobody offers right now. A limit order can wait for somebody.";
-      const budget = cash && this.side === "buy" ? (cash * MILLION) / (MILLION + rate) : cash;
-      const walk = walkBook(levels, budget, quantity);
-      if (walk.isShort) return `The book holds less than that. ${this.aboutWords(walk, rate)}`;
-      return this.aboutWords(walk, rate);
-    },
-
-    aboutWords(walk, rate) {
-      const { base, quote } = this.data;
-      const fee = ceilDiv(walk.value * rate, MILLION);
-      return `${this.verb} about ${formatUnits(walk.tokens, 8)} ${base} for about ${this.digits(walk.value)} ${quote}. Fee about ${this.digits(fee)} ${quote}. Worst price ${formatUnits(walk.worst, 6, 2)} ${quote} per token.`;
-    },
-
-    get verb() {
-      return this.side === "buy" ? "Buy" : "Sell";
-    },
-
-    digits(units) {
-      return grouped(formatUnits(units, 6, 2));
-    },
-
-    tokensFor(cash, price, rate) {
-      const lot = BigInt(this.data.lot);
-      const spendable = this.side === "buy" ? (cash * MILLION) / (MILLION + rate) : cash;
-      return ((spendable * ONE_TOKEN) / price / lot) * lot;
+    ownWords(order) {
+      if (this.isConditional) return conditionalWords(order, this.data);
+      if (this.isLimit) return limitWords(order, this.data);
+      return marketWords(order, this.data, this.isSelling ? this.book.bids : this.book.asks);
     },
 
     /** What keeps the ticket from being sent, in words; empty when nothing does. */
     check() {
-      const { price, cash, quantity } = this.units;
       if (!this.takes.orders) return `${this.limit}: no new orders are taken now.`;
-      if ((this.cash && cash === null) || (this.quantity && quantity === null)) {
-        return "Write the amount in plain digits, like 12 or 12.50.";
-      }
-      if (!cash && !quantity) return "Enter how much.";
-      if (this.side === "buy" && this.data.buying === "no") {
-        return "The note above has to be settled before you can buy.";
-      }
-      if (this.type === "limit" && !price) return "A limit order needs a price.";
-      if (this.type === "limit" && price % BigInt(this.data.tick) !== 0n) {
-        return `Prices move in steps of ${formatUnits(BigInt(this.data.tick), 6)} ${this.data.quote}.`;
-      }
-      if (quantity && quantity % BigInt(this.data.lot) !== 0n) {
-        return `Quantities move in steps of ${formatUnits(BigInt(this.data.lot), 8)} ${this.data.base}.`;
-      }
-      const worth = cash || (price ? (quantity * price) / ONE_TOKEN : null);
-      if (worth !== null && worth < BigInt(this.data.minimum)) {
-        return `The smallest order is ${this.digits(BigInt(this.data.minimum))} ${this.data.quote}.`;
-      }
-      if (this.side === "buy" && cash && cash > this.available.cash) {
-        return `You have ${this.digits(this.available.cash)} ${this.data.quote} available.`;
-      }
-      if (this.side === "sell" && quantity && quantity > this.available.tokens) {
-        return `You have ${formatUnits(this.available.tokens, 8)} ${this.data.base} available.`;
-      }
-      return "";
+      return check(this, this.order);
+    },
+
+    /** What does not happen at once is asked about once more, with its figures. */
+    isMeant(order) {
+      if (!this.isConditional && !order.takeProfit && !order.stopLoss) return true;
+      return askSheet({
+        title: capital(actionWords(order, this.data)),
+        content: [factList(facts(order, this.data))],
+        action: "Place the order",
+        tone: this.buttonClass,
+      });
     },
 
     async send(event) {
@@ -256,7 +284,7 @@ export function ticket() {
       this.outcome = "";
       this.orderLink = "";
       this.problem = this.check();
-      if (this.problem) return;
+      if (this.problem || !(await this.isMeant(this.order))) return;
       this.isSending = true;
       const answer = await request(this.message());
       this.isSending = false;
@@ -270,16 +298,27 @@ export function ticket() {
         type: "place_order",
         listing: this.data.listing,
         side: this.side,
-        order_type: this.type,
+        order_type: this.hasTrigger && this.price ? `${this.type}_limit` : this.type,
         client_order_id: this.clientOrderId,
       };
       if (this.quantity) message.quantity = plainDigits(this.quantity);
       else message.cash = plainDigits(this.cash);
-      if (this.type === "limit") {
-        message.price = plainDigits(this.price);
-        message.time_in_force = this.tif;
-        message.post_only = this.postOnly;
+      const optional = {
+        price: this.hasPrice && this.price,
+        trigger_price: this.hasTrigger && this.trigger,
+        [this.trailUnit === "percent" ? "trail_percent" : "trail"]: this.hasTrail && this.trail,
+        display: this.isLimit && this.display,
+        close_take_profit: !this.isConditional && this.takeProfit,
+        close_stop_loss: !this.isConditional && this.stopLoss,
+      };
+      for (const [name, typed] of Object.entries(optional)) {
+        if (typed) message[name] = plainDigits(typed);
       }
+      if (this.isConditional) message.trigger_by = this.triggerBy;
+      if (this.isLimit) message.post_only = this.postOnly;
+      if (this.isSelling && this.reduceOnly) message.reduce_only = true;
+      if (!this.isMarket) message.time_in_force = this.tif;
+      if (this.hasEnd) message.expires_at = new Date(this.until).toISOString();
       return message;
     },
 
@@ -302,6 +341,7 @@ export function ticket() {
       const words = {
         filled: `Done: ${filled} ${this.data.base} at ${order.average_price || order.price} ${this.data.quote}.`,
         open: "Accepted: it waits in the book.",
+        untriggered: "Accepted: it waits for its trigger.",
         canceled: `Canceled${order.reason ? `: ${order.reason}` : ""}.`,
         expired: filled === "0" ? "Nothing could be filled at once." : `Filled in part: ${filled} ${this.data.base}.`,
         refused: `Refused: ${order.reason}.`,
@@ -331,22 +371,4 @@ export function ticket() {
       }
     },
   };
-}
-
-/** What a market order takes from the book: by budget or by quantity, both in base units. */
-function walkBook(levels, budget, quantity) {
-  let left = quantity ?? budget;
-  const walk = { tokens: 0n, value: 0n, worst: levels[0][0], isShort: false };
-  for (const [price, units] of levels) {
-    walk.worst = price;
-    const wanted = quantity !== null && quantity !== undefined ? left : (left * ONE_TOKEN) / price;
-    const taken = wanted < units ? wanted : units;
-    const value = (taken * price) / ONE_TOKEN;
-    walk.tokens += taken;
-    walk.value += value;
-    left -= quantity ? taken : value;
-    if (wanted <= units) return walk;
-  }
-  walk.isShort = true;
-  return walk;
 }

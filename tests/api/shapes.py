@@ -19,6 +19,7 @@ LISTING = ListingView(
     min_cash_units=1_000_000,
     maker_fee_e6=1_000,
     taker_fee_e6=2_500,
+    protection_e6=50_000,
     state="online",
     state_reason="",
     state_until=None,

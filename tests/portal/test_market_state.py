@@ -13,7 +13,7 @@ from reference.models import ReferencePrice
 from tests.portal.conftest import NOON, House, client_of
 from trading import operations
 from trading.gate import LIMITS
-from trading.states import ListingState
+from trading.states import Condition, ListingState, MarketPhase
 
 
 def trade_page(client: Client) -> str:
@@ -58,9 +58,14 @@ def test_a_halt_of_the_share_and_an_old_price_are_told_too(house: House) -> None
     assert "The share&#x27;s price is old" in trade_page(Client())
 
 
-@pytest.mark.parametrize("state", [each for each in ListingState if each != "online"])
-def test_every_state_has_words(state: ListingState) -> None:
-    title, tone, help = LIMITS[state]
+LIMITING = [*ListingState, *Condition, *MarketPhase]
+
+
+@pytest.mark.parametrize(
+    "limit", sorted({str(each) for each in LIMITING} - {"online", "continuous"})
+)
+def test_whatever_limits_trading_has_words(limit: str) -> None:
+    title, tone, help = LIMITS[limit]
 
     assert title
     assert help.endswith(".")

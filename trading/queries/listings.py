@@ -38,6 +38,7 @@ class ListingView:
     min_cash_units: int
     maker_fee_e6: int
     taker_fee_e6: int
+    protection_e6: int  # how far a market order may run from the best price
     state: str
     state_reason: str
     state_until: datetime | None
@@ -119,6 +120,7 @@ def _view(listing: Listing, *, sell_only: bool = False) -> ListingView:
         min_cash_units=listing.min_cash_units,
         maker_fee_e6=listing.maker_fee_e6,
         taker_fee_e6=listing.taker_fee_e6,
+        protection_e6=listing.protection_e6,
         state=listing.state,
         state_reason=listing.state_reason,
         state_until=listing.state_until,

@@ -19,7 +19,7 @@ from custody.pages import get_holding
 from kernel import clock
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
 from trading import order_entry, pages, queries
-from trading.commands import CancelOrder, PlaceOrder
+from trading.commands import CancelOrder
 from trading.forms import TicketForm
 from trading.gate import find_gate, limits_table
 from trading.market_state import market_state
@@ -116,29 +116,14 @@ def place(request: HttpRequest, symbol: str) -> HttpResponse:
         return redirect("trade", symbol=symbol)
     try:
         check_side(listing, form.cleaned_data["side"])
-        order = order_entry.place_sync(_command(form.cleaned_data, listing.symbol, investor))
+        command = form.command(symbol=listing.symbol, investor_id=investor.pk)
+        order = order_entry.place_sync(command)
     except OutcomeUnknown as unknown:
         return redirect("order", order_id=unknown.details["order_id"])
     except Refusal as refusal:
         messages.error(request, refusal.message)
         return redirect("trade", symbol=symbol)
     return redirect("order", order_id=order.id)
-
-
-def _command(cleaned: dict[str, Any], symbol: str, investor: Investor) -> PlaceOrder:
-    is_limit = cleaned["order_type"] == "limit"
-    return PlaceOrder(
-        listing=symbol,
-        investor_id=investor.pk,
-        side=cleaned["side"],
-        type=cleaned["order_type"],
-        quantity_units=cleaned["quantity"],
-        cash_units=cleaned["cash"],
-        price_units=cleaned["price"] if is_limit else None,
-        time_in_force=(cleaned["time_in_force"] or "gtc") if is_limit else "ioc",
-        post_only=cleaned["post_only"] and is_limit,
-        client_order_id=f"form-{cleaned['key']}",
-    )
 
 
 @require_POST
