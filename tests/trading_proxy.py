@@ -1,4 +1,4 @@
-"""A TCP proxy before PostgreSQL that cuts the line around a COMMIT."""
+"""A TCP proxy before PostgreSQL: cuts the line around a COMMIT, or drops every packet."""
 
 import contextlib
 import socket
@@ -17,6 +17,11 @@ class CuttingProxy:
         self._sockets: list[socket.socket] = []
         self._marker: bytes | None = None
         self._deliver = False
+        self.is_swallowing = False
+
+    def swallow(self) -> None:
+        """Drop everything from now on, both ways, and close nothing: as a network does."""
+        self.is_swallowing = True
 
     def cut_at_commit(self, *, deliver: bool, marker: str) -> None:
         """Cut at the COMMIT behind `marker`; `deliver`: let the server have it first."""
@@ -43,6 +48,9 @@ class CuttingProxy:
         trace: TracebackType | None,
     ) -> None:
         for each in [self._listener, *self._sockets]:
+            # A thread that waits for the socket keeps it open otherwise.
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
             each.close()
 
 
@@ -57,6 +65,8 @@ class _Link:
     def up(self) -> None:
         with contextlib.suppress(OSError):
             while data := self.client.recv(65_536):
+                if self.proxy.is_swallowing:
+                    continue
                 commit = self._commit_at(data)
                 if commit is None:
                     self.server.sendall(data)
@@ -86,9 +96,10 @@ class _Link:
     def down(self) -> None:
         with contextlib.suppress(OSError):
             while data := self.server.recv(65_536):
-                if not self.is_deaf:
+                if not self.is_deaf and not self.proxy.is_swallowing:
                     self.client.sendall(data)
-        self._cut()
+        if not self.proxy.is_swallowing:
+            self._cut()
 
     def _cut(self) -> None:
         for each in (self.client, self.server):

@@ -2,10 +2,11 @@
 
 A session's advisory lock says who may try, the pool's epoch who owns it: each
 batch passes the fence with its epoch, so an engine that slept through a
-take-over can change nothing. A stand-by ends the owner's backend when its
-heartbeat is stale: a frozen process keeps its lock, its backend need not.
+take-over can change nothing. A stand-by ends the owner's backend when it hears
+nothing of the owner any more (heartbeat.py).
 """
 
+import gc
 import logging
 import os
 import socket
@@ -23,16 +24,22 @@ from trading.batches import RecentIds
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner
+from trading.heartbeat import LOCK_SPACE, Beat, Watch, end_silent_owner
+from trading.heartbeat import POLL_SECONDS as POLL_SECONDS
 from trading.records import HouseAccounts
 
 logger = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[Any]
 
-POLL_SECONDS = 0.25
-OWNER_STALE_SECONDS = 3.0
-LOCK_SPACE = 0x626F7572  # "bour": the first half of the advisory lock's key
-
+# Neither side waits long for the other's packets.
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 1,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 3_000,
+}
 TAKE_OVER = """
     UPDATE trading_pool
        SET epoch = epoch + 1, owner = %s, backend_pid = pg_backend_pid(),
@@ -40,17 +47,11 @@ TAKE_OVER = """
      WHERE id = %s
     RETURNING epoch, coalesce(extract(epoch FROM processed_until), 0)::float8
 """
-END_STALE_OWNER = """
-    SELECT pg_terminate_backend(backend_pid) FROM trading_pool
-     WHERE id = %(pool)s
-       AND heartbeat_at < clock_timestamp() - make_interval(secs => %(seconds)s)
-       AND backend_pid IN (SELECT pid FROM pg_locks
-                            WHERE locktype = 'advisory' AND granted
-                              AND classid = %(space)s AND objid = %(pool)s)
-"""
 SESSION = """
     SET lock_timeout = '5s'; SET statement_timeout = '30s';
     SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning';
+    SET tcp_keepalives_idle = 1; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
+    SET tcp_user_timeout = '3s'; SET client_connection_check_interval = '1s';
     SET jit = off; SET TimeZone = 'UTC'
 """
 
@@ -68,31 +69,25 @@ class Owned:
 
 
 def connect(database: dict[str, Any]) -> Connection:
-    """A connection of the engine's own: unpooled, and soon aware of a dead peer."""
-    connection = psycopg.connect(
-        **database,
-        autocommit=True,
-        application_name="bourse-engine",
-        connect_timeout=5,
-        keepalives_idle=1,
-        keepalives_interval=1,
-        keepalives_count=3,
-        tcp_user_timeout=3_000,
-    )
+    """A connection of the engine's own: unpooled, soon aware of a dead peer, with a heartbeat."""
+    options = {**database, **PATIENCE, "autocommit": True}
+    connection = psycopg.connect(**{**options, "application_name": "bourse-engine"})
     connection.execute(SESSION)
+    Beat(connection, options)
     return connection
 
 
 def win(connection: Connection, pool_id: int, is_stopping: Callable[[], bool]) -> Owned | None:
     """Stand by until the pool is ours, then read all of it; None when told to stop."""
+    gc.collect()  # what it owned before: books are full of cycles, and large
+    watch = Watch()
     while not is_stopping():
         lock = [LOCK_SPACE, pool_id]
         row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", lock).fetchone()
         if row is not None and row[0]:
             return _take_over(connection, pool_id)
-        stale = {"pool": pool_id, "seconds": OWNER_STALE_SECONDS, "space": LOCK_SPACE}
-        connection.execute(END_STALE_OWNER, stale)
-        time.sleep(POLL_SECONDS)
+        was_silent = end_silent_owner(connection, pool_id, watch)
+        time.sleep(POLL_SECONDS / 10 if was_silent else POLL_SECONDS)
     return None
 
 
