@@ -7,6 +7,7 @@ received. Rounds alternate with the yardstick's, on the same server and socket.
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import django
@@ -115,6 +116,19 @@ class Feeder:
     def put(self, command: "Command") -> None:
         """One more behind what is prepared."""
         self._prepared.append(msgspec.Raw(self._encode(command)))
+
+    def ask_until_answered(self, make: "Callable[[], Command]") -> float:
+        """Seconds until one of the commands that are asked every tenth is answered."""
+        started, answered = time.monotonic(), 0
+        while not answered:
+            assert time.monotonic() - started < ANSWER_SECONDS_MAX, "no engine answers"
+            self.put(make())
+            self._push()
+            answered = self._receive(0.1)
+        seconds = time.monotonic() - started
+        while self._receive(0.5):
+            pass
+        return seconds
 
     def _push(self) -> int:
         count = min(CHUNK, len(self._prepared))

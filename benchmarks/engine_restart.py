@@ -3,10 +3,13 @@
 100,000 open orders over 50 listings, placed through the product's engine. Each round
 kills it (kill -9) and starts another with a command in its list: its process, its
 imports, the lock, all that is read, and the first commit are in the time. The yardstick
-reads the rows of the same orders into Python.
+reads the rows of the same orders into Python. Then the owner is killed, and the next one
+frozen (SIGSTOP), each beside a stand-by: how long until that one answers?
 """
 
 import re
+import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
     from benchmarks.workload import Resting
 
 BOUND = 4.0
+ENGINES = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'bourse-engine'"
 ORDERS, LISTINGS = 100_000, 50
 INVESTORS = 60  # each has fewer than the 2,000 open orders that one may have
 PLACING_SECONDS_MAX = 600.0
 PEAK_MB_MAX = 300.0
+HAND_OVER_SECONDS_MAX = 3.0
 
 
 def run(servers: Servers, *, rounds: int, seed: int, orders: int = ORDERS) -> Result:
@@ -44,6 +49,7 @@ def run(servers: Servers, *, rounds: int, seed: int, orders: int = ORDERS) -> Re
     feeder.send(PLACING_SECONDS_MAX)
     assert feeder.outcomes == {"open": orders}, f"every order rests: {feeder.outcomes}"
     values, yardstick_values, peaks, resident = [], [], [], []
+    after_kill, after_freeze = [], []
     for number in range(1, rounds + 1):
         engine.kill()
         engine.wait()
@@ -58,6 +64,13 @@ def run(servers: Servers, *, rounds: int, seed: int, orders: int = ORDERS) -> Re
             f"round {number}: {values[-1]:.2f} s, the rows {yardstick_values[-1]:.2f} s,"
             f" {resident[-1]:.0f} MB, {peaks[-1]:.0f} at most"
         )
+        for fate, found in ((signal.SIGKILL, after_kill), (signal.SIGSTOP, after_freeze)):
+            stand_by = _stand_by(servers)
+            engine.send_signal(fate)
+            found.append(feeder.ask_until_answered(lambda: resting.next("ioc")))
+            engine.kill()
+            engine = stand_by
+        say(f"handed over: {after_kill[-1]:.2f} s when killed, {after_freeze[-1]:.2f} s frozen")
     return Result(
         bench="engine_restart",
         unit="s",
@@ -66,7 +79,11 @@ def run(servers: Servers, *, rounds: int, seed: int, orders: int = ORDERS) -> Re
         yardstick_values=yardstick_values,
         bound=BOUND,
         at_most=True,
-        also={"peak_mb": (max(peaks), PEAK_MB_MAX)},
+        also={
+            "peak_mb": (max(peaks), PEAK_MB_MAX),
+            "hand_over_killed_s": (max(after_kill), HAND_OVER_SECONDS_MAX),
+            "hand_over_frozen_s": (max(after_freeze), HAND_OVER_SECONDS_MAX),
+        },
         beside={"resident_mb": resident},
     )
 
@@ -77,6 +94,17 @@ def _ask(feeder: Feeder, resting: "Resting") -> None:
     feeder.put(resting.next("ioc"))
     feeder.send(PLACING_SECONDS_MAX)
     assert feeder.outcomes["expired"] == before + 1, f"not answered: {feeder.outcomes}"
+
+
+def _stand_by(servers: Servers) -> subprocess.Popen[bytes]:
+    """A second engine, once it waits for the pool."""
+    with psycopg.connect(servers.environment()["DATABASE_URL"], autocommit=True) as connection:
+        engine = servers.spawn("run_engine")
+        deadline = time.monotonic() + PLACING_SECONDS_MAX
+        while connection.execute(ENGINES).fetchone() != (2,):
+            assert time.monotonic() < deadline, "no engine stands by"
+            time.sleep(0.05)
+    return engine
 
 
 def _select(servers: Servers, orders: int) -> float:
