@@ -74,6 +74,8 @@ class Effects:
         "_market",
         "amended",
         "batch_no",
+        "breakers",
+        "calls",
         "changed",
         "dead_men",
         "events",
@@ -83,6 +85,7 @@ class Effects:
         "new",
         "new_funds",
         "now",
+        "phases",
         "public_levels",
         "restated",
         "trades",
@@ -108,6 +111,11 @@ class Effects:
         # By listing: (is bids, price, what the book now shows there, orders); 0: gone.
         self.public_levels: dict[int, list[tuple[bool, int, int, int]]] = {}
         self.restated: set[str] = set()  # listings whose state, or whose share's, has changed
+        # Markets whose phase has changed, and whose auction would now come to something else.
+        self.phases: dict[int, Market] = {}
+        self.calls: dict[int, Market] = {}
+        # (trade date, level, price, close of the day before, until) of breakers that fired.
+        self.breakers: list[tuple[str, int, int, int, float]] = []
         self.undo: UndoLog = []
         self._id_base = 0
         self._market: Market | None = None  # whose events and levels these are

@@ -65,14 +65,11 @@ class Guard:
     stale_since: float | None = None
     was_shut: str = ""  # the condition that shuts it; reopening after it takes an auction
     trades: tuple[Trades, ...] = ()
-    band_at: float = 0.0  # when the band was last set
+    band_at: float = 0.0  # the half minute in which the band was last set
+    center: int = 0  # where the band lies, and how wide it is in millionths; 0: no band
+    width: int = 0
     opens_at: float | None = None  # when its hours begin again, while they are over
     indication: tuple[int, int, int] | None = None  # price, quantity, imbalance as last told
-
-    @property
-    def is_stale(self) -> bool:
-        """Stale for so long that nothing is taken."""
-        return self.limited_by == "reference_stale"
 
 
 @dataclass(slots=True)
