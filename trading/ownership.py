@@ -24,8 +24,7 @@ from trading.batches import RecentIds
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner
-from trading.heartbeat import LOCK_SPACE, Beat, Watch, end_silent_owner
-from trading.heartbeat import POLL_SECONDS as POLL_SECONDS
+from trading.heartbeat import LOCK_SPACE, POLL_SECONDS, Beat, Watch, end_silent_owner
 from trading.records import HouseAccounts
 
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ import redis
 
 from custody.ledger_core import IdBlock
 from kernel import clock, faults
-from trading import batches, fence, loading, ownership, publishing, records
+from trading import batches, fence, heartbeat, loading, ownership, publishing, records
 from trading.batches import Batch, CommandFailed
 from trading.commands import Answer, Envelope
 from trading.engine.effects import Effects
@@ -112,7 +112,7 @@ class Sequencer:
                     self._serve()
             except (NotOwner, OutcomeOfCommitUnknown, psycopg.OperationalError) as problem:
                 logger.warning("pool %s: %s: %s", self.pool_id, type(problem).__name__, problem)
-                self._wait(ownership.POLL_SECONDS)
+                self._wait(heartbeat.POLL_SECONDS)
             finally:
                 self.drop()
         self._writer.shutdown()
