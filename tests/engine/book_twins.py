@@ -14,6 +14,8 @@ TICK, LOT = 1_000_000, 100
 OWNERS = [UUID(int=n) for n in range(1, 5)]
 PRICES = range(94 * TICK, 107 * TICK, TICK)
 LINKS = {"previous", "next", "level"}
+# From the class itself, which may be compiled and then has no __slots__.
+FIELDS = [name for name in dir(BookOrder) if not name.startswith("_") and name not in LINKS]
 
 
 class Asked(NamedTuple):
@@ -157,8 +159,7 @@ class Twins:
     def move(self, order: BookOrder, asked: Asked) -> None:
         """Amend with loss of priority: it may match at its new price."""
         self.cancel(order)
-        naive = copy.copy(order)
-        self.undo.append((_restore, (order, naive)))
+        self.undo.append((_restore, (order, _fields(order))))
         order.price = asked.price
         moved = NaiveOrder(
             order.id, order.owner_group, order.is_buy, asked.price, 0, rate_e6=order.maker_fee_e6
@@ -225,11 +226,7 @@ class Twins:
                         level.icebergs,
                         [
                             {
-                                **{
-                                    name: getattr(order, name)
-                                    for name in BookOrder.__slots__
-                                    if name not in LINKS
-                                },
+                                **_fields(order),
                                 "previous": order.previous and order.previous.id,
                                 "next": order.next and order.next.id,
                             }
@@ -263,7 +260,10 @@ class Twins:
         self.naive, self.resting = copy.deepcopy(naive), dict(resting)
 
 
-def _restore(order: BookOrder, before: BookOrder) -> None:
-    for name in BookOrder.__slots__:
-        if name not in LINKS:
-            setattr(order, name, getattr(before, name))
+def _fields(order: BookOrder) -> dict[str, Any]:
+    return {name: getattr(order, name) for name in FIELDS}
+
+
+def _restore(order: BookOrder, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        setattr(order, name, value)

@@ -112,3 +112,16 @@ def test_going_back_restores_an_iceberg_that_was_requeued_alone() -> None:
     twins.place(Asked(True, OWNERS[2], 100 * TICK, 12 * LOT))
     twins.go_back()
     twins.compare()
+
+
+def test_a_sale_by_cash_leaves_a_better_bid_for_no_worse_one() -> None:
+    # The rest of its cash would still buy it a lot at the lower price, not at the better one.
+    twins = Twins()
+    better = Asked(True, OWNERS[0], 103 * TICK, 10 * UNIT)
+    twins.place(better)
+    twins.place(better._replace(price=94 * TICK))
+    bids = list(twins.resting.values())
+
+    twins.place(Asked(False, OWNERS[1], 94 * TICK, 1_124, by_cash=True, kind="ioc"))
+
+    assert [bid.filled for bid in bids] == [1_000, 0]

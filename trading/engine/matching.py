@@ -160,8 +160,10 @@ def _sweep(level: Level, incoming: Incoming, planned: Plan, millionths: int) -> 
         if order.owner_group.int == group:
             if not _give_way(order, price, wanted, incoming, planned):
                 return False, millionths
+        elif wanted < order.leaves:
+            return False, millionths + _note(order, price, wanted, incoming, planned)
         else:
-            millionths += _note(order, price, min(order.leaves, wanted), incoming, planned)
+            millionths += _note(order, price, order.leaves, incoming, planned)
         order = order.next
     return True, millionths
 
@@ -181,12 +183,13 @@ def _sweep_slices(
             if not _give_way(order, price, wanted, incoming, planned):
                 return False, millionths
             continue
-        units = min(slice, wanted)
-        millionths += _note(order, price, units, incoming, planned)
-        if units == slice < leaves:
+        if wanted < slice:
+            return False, millionths + _note(order, price, wanted, incoming, planned)
+        millionths += _note(order, price, slice, incoming, planned)
+        if slice < leaves:
             assert order.terms is not None
             assert order.terms.display_units is not None
-            queue.append((order, min(leaves - units, order.terms.display_units), leaves - units))
+            queue.append((order, min(leaves - slice, order.terms.display_units), leaves - slice))
     return True, millionths
 
 
