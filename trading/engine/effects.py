@@ -70,6 +70,7 @@ class Effects:
     __slots__ = (
         "_events",
         "_id_base",
+        "_ids",
         "_levels",
         "_market",
         "amended",
@@ -79,6 +80,7 @@ class Effects:
         "changed",
         "dead_men",
         "events",
+        "fired",
         "funds_before",
         "levels",
         "markets_before",
@@ -88,6 +90,7 @@ class Effects:
         "phases",
         "public_levels",
         "restated",
+        "to_close",
         "trades",
         "transfers",
         "undo",
@@ -101,11 +104,15 @@ class Effects:
         # Those among them whose price, quantity, priority or terms are no longer as written.
         self.amended: dict[UUID, BookOrder] = {}
         self.dead_men: dict[int, float | None] = {}  # investor -> when all their orders go
+        # Fills of orders with a conditional close, not yet answered by it.
+        self.to_close: list[tuple[BookOrder, int]] = []
+        self.fired = 0  # conditional orders that came in
         self.trades: list[TradeRecord] = []
         self.transfers: list[Transfer] = []
         self.funds_before: dict[Funds, tuple[int, int]] = {}
         self.new_funds: list[Funds] = []
-        self.markets_before: dict[int, tuple[Market, int, int, int]] = {}
+        # (market, event_seq, book_seq, trade_no, last price)
+        self.markets_before: dict[int, tuple[Market, int, int, int, int | None]] = {}
         self.events: dict[int, list[Event]] = {}
         self.levels: dict[int, set[tuple[bool, int]]] = {}
         # By listing: (is bids, price, what the book now shows there, orders); 0: gone.
@@ -118,6 +125,7 @@ class Effects:
         self.breakers: list[tuple[str, int, int, int, float]] = []
         self.undo: UndoLog = []
         self._id_base = 0
+        self._ids = 0
         self._market: Market | None = None  # whose events and levels these are
         self._events: list[Event] = []
         self._levels: set[tuple[bool, int]] = set()
@@ -141,7 +149,7 @@ class Effects:
         """Let what comes next be noted for this listing."""
         listing_id = market.rules.id
         if listing_id not in self.events:
-            before = (market, market.event_seq, market.book_seq, market.trade_no)
+            before = (market, market.event_seq, market.book_seq, market.trade_no, market.last)
             self.markets_before[listing_id] = before
             self.events[listing_id] = []
             self.levels[listing_id] = set()
@@ -180,14 +188,6 @@ class Effects:
             self._turn_to(market)
         self._levels.add((is_buy, price))
 
-    def add_trade(self, market: Market, execution: Execution, taker_is_buy: bool) -> TradeRecord:
-        """Note a trade under the listing's next number, without its event."""
-        self.add_level(market, execution.maker.is_buy, execution.price)
-        market.trade_no += 1
-        record = TradeRecord(self._next_id(), market, market.trade_no, execution)
-        self.trades.append(record)
-        return record
-
     def add_execution(self, market: Market, execution: Execution) -> TradeRecord:
         """Note a trade, and its event, under the listing's next numbers."""
         if self._market is not market:
@@ -207,8 +207,13 @@ class Effects:
         """A UUIDv7; within a batch they count up from a random one (RFC 9562, 6.2, method 2)."""
         if not self._id_base:
             self._id_base = uuid7().int
-        # Wraps below the variant's bits; 2**62 trades do not fit into a batch.
-        return (self._id_base & ~_COUNTER) | ((self._id_base + len(self.trades)) & _COUNTER)
+        # Wraps below the variant's bits; 2**62 of them do not fit into a batch.
+        self._ids += 1
+        return (self._id_base & ~_COUNTER) | ((self._id_base + self._ids) & _COUNTER)
+
+    def new_id(self) -> UUID:
+        """For an order that the engine makes itself, or a link between two."""
+        return UUID(int=self._next_id())
 
     def close_books(self) -> None:
         """Count one public change for each book that this batch has moved, and note it."""
@@ -223,8 +228,9 @@ class Effects:
         roll_back(self.undo)
         for funds, (posted, held) in self.funds_before.items():
             funds.posted, funds.held = posted, held
-        for market, event_seq, book_seq, trade_no in self.markets_before.values():
+        for market, event_seq, book_seq, trade_no, last in self.markets_before.values():
             market.event_seq, market.book_seq, market.trade_no = event_seq, book_seq, trade_no
+            market.last = last
 
 
 def _shown(market: Market, is_bids: bool, price: int) -> tuple[bool, int, int, int]:

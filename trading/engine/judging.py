@@ -3,19 +3,26 @@
 Reads the book and decides; changes nothing but the new order itself.
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 from kernel.refusals import Refusal
-from trading.commands import PlaceOrder
-from trading.engine import admission
-from trading.engine.book import BookOrder
+from trading.commands import AmendOrder, PlaceOrder
+from trading.engine import admission, core
+from trading.engine.admission import MalformedOrder
+from trading.engine.book import BookOrder, UndoLog
+from trading.engine.conditions import is_trailing
 from trading.engine.effects import Effects
-from trading.engine.fees import buy_hold, cash_floor, quantity_for
+from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
 from trading.engine.market import Eligibility, Market, Rules
-from trading.engine.matching import Incoming, Plan, plan
+from trading.engine.matching import Plan
+from trading.engine.specials import set_cap, terms_for
+from trading.engine.terms import TRIGGERED_TYPES
+from trading.states import OrderStatus
 
 NOBODY = UUID(int=0)
 NO_FILLS = Plan()
+UNTRIGGERED = OrderStatus.UNTRIGGERED.value
 
 
 class WouldTake(Refusal):
@@ -33,6 +40,7 @@ def new_order(command: PlaceOrder, market: Market, effects: Effects) -> BookOrde
     order.quantity, order.cash = command.quantity_units, command.cash_units
     order.client_order_id, order.user_ref = command.client_order_id, command.user_ref
     order.source = command.source
+    order.terms = terms_for(command)
     order.batch_no, order.accepted_at = effects.batch_no, effects.now
     return order
 
@@ -68,7 +76,11 @@ def size(order: BookOrder, market: Market) -> None:
     :raises admission.OrderTooSmall: worth less than the listing's minimum.
     """
     rules = market.rules
-    if order.price is None:
+    if order.status == UNTRIGGERED:
+        price = order.price or (order.terms and order.terms.trigger_price)
+        if price and order.quantity is not None:
+            _check_worth(price, order.quantity, rules)
+    elif order.price is None:
         best = market.book.opposite(order.is_buy).best()
         if order.quantity is not None and best is not None:
             _check_worth(best.price, order.quantity, rules)
@@ -96,18 +108,7 @@ def plan_fills(order: BookOrder, market: Market) -> Plan:
     limit = order.price if order.price is not None else order.protection_price
     if limit is None:
         return NO_FILLS  # a market order with nothing on the other side
-    rules = market.rules
-    by_cash = None if order.quantity is not None else order.cash
-    incoming = Incoming(
-        order.is_buy,
-        order.owner_group,
-        limit,
-        order.quantity,
-        by_cash,
-        order.taker_fee_e6,
-        rules.lot,
-    )
-    planned = plan(market.book, incoming)
+    planned = core.plan_order(market, order, limit, market.rules.lot)
     if planned.fills or planned.meets_itself:
         if order.post_only:
             raise WouldTake
@@ -120,11 +121,22 @@ def needed_funds(order: BookOrder, market: Market, planned: Plan) -> tuple[int, 
     """(asset, units) that the order may cost in the worst case."""
     rules = market.rules
     if not order.is_buy:
-        return rules.base_id, planned.filled if order.quantity is None else order.quantity
-    if order.price is not None:
-        assert order.quantity is not None
-        return rules.quote_id, buy_hold(order.price, order.quantity, 0, hold_rate_e6(order))
-    return rules.quote_id, planned.cash + planned.fee if order.cash is None else order.cash
+        if order.quantity is None:
+            return rules.base_id, planned.filled
+        return rules.base_id, order.quantity - order.filled
+    if order.price is None and order.status != UNTRIGGERED:
+        return rules.quote_id, planned.cash + planned.fee if order.cash is None else order.cash
+    assert order.quantity is not None
+    return rules.quote_id, need_with(order, order.quantity - order.filled)
+
+
+def need_with(order: BookOrder, leaves: int) -> int:
+    """What an order with a limit, or a cap, may cost with so much left: tokens or cash."""
+    if not order.is_buy:
+        return leaves
+    price = order.price if order.price is not None else order.protection_price
+    assert price is not None
+    return buy_hold(price, leaves, order.fee_millionths, hold_rate_e6(order))
 
 
 def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:
@@ -137,3 +149,121 @@ def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:
     assert last_price is not None
     rate = order.taker_fee_e6 if order.is_buy else 0
     return quantity_for(left, last_price, rate, market.rules.lot) == 0
+
+
+# Drafts: an order as it would be, to be judged before the order itself changes.
+
+_FIELDS = tuple(name for name in BookOrder.__slots__ if name not in ("next", "previous", "level"))
+_MOVING = (
+    "price",
+    "protection_price",
+    "quantity",
+    "leaves",
+    "post_only",
+    "status",
+    "reason",
+    "terms",
+    "priority",
+    "batch_no",
+)
+
+
+def draft_of(order: BookOrder) -> BookOrder:
+    """A copy that stands in no book."""
+    draft = BookOrder(order.id, order.listing_id, order.investor_id, order.owner_group)
+    for name in _FIELDS:
+        setattr(draft, name, getattr(order, name))
+    if order.terms is not None:
+        draft.terms = replace(order.terms)
+    return draft
+
+
+def save(order: BookOrder, undo: UndoLog) -> None:
+    """Note an order as it is, before it comes in (again) and may change in many places."""
+    undo.append((_put_back, (order, tuple(getattr(order, name) for name in _MOVING))))
+
+
+def _put_back(order: BookOrder, values: tuple[object, ...]) -> None:
+    for name, value in zip(_MOVING, values, strict=True):
+        setattr(order, name, value)
+
+
+def take_over(order: BookOrder, draft: BookOrder) -> None:
+    """Make an order what its draft is."""
+    order.price, order.protection_price = draft.price, draft.protection_price
+    order.quantity, order.leaves = draft.quantity, draft.leaves
+    order.post_only, order.terms = draft.post_only, draft.terms
+
+
+def amend_draft(draft: BookOrder, command: AmendOrder, market: Market) -> None:
+    """Write an amendment into a draft.
+
+    :raises Refusal: the order has no such field, or it does not fit the listing's steps.
+    """
+    rules, terms = market.rules, draft.terms
+    if command.price_units is not None:
+        if draft.price is None:
+            raise MalformedOrder("The order has no limit price that could change.")
+        admission.check_price(command.price_units, rules)
+        draft.price = command.price_units
+    if command.trigger_price_units is not None:
+        if draft.status != UNTRIGGERED or terms is None or is_trailing(draft):
+            raise MalformedOrder("The order has no trigger price that could change.")
+        admission.check_price(command.trigger_price_units, rules)
+        terms.trigger_price = command.trigger_price_units
+    if command.post_only is not None:
+        if draft.status == UNTRIGGERED or draft.type in TRIGGERED_TYPES:
+            raise MalformedOrder("An order with a trigger may take.")
+        draft.post_only = command.post_only
+    if command.quantity_units is not None:
+        _amend_quantity(draft, command.quantity_units, rules)
+    if command.display_units is not None:
+        _amend_display(draft, command.display_units, rules)
+    if terms is not None and terms.display_units is not None:
+        assert draft.quantity is not None
+        terms.display_units = min(terms.display_units, draft.quantity)
+    if draft.status == UNTRIGGERED:
+        set_cap(draft, rules)
+
+
+def _amend_quantity(draft: BookOrder, quantity: int, rules: Rules) -> None:
+    if draft.terms is not None and draft.terms.link_id is not None:
+        raise MalformedOrder("Both orders of a pair are for the same quantity: cancel it instead.")
+    admission.check_quantity(quantity, rules)
+    if quantity <= draft.filled:
+        raise MalformedOrder("So much is filled already: cancel the order instead.")
+    draft.quantity, draft.leaves = quantity, quantity - draft.filled
+
+
+def _amend_display(draft: BookOrder, display: int, rules: Rules) -> None:
+    terms = draft.terms
+    if terms is None or terms.display_units is None:
+        raise MalformedOrder("The order shows all of itself.")
+    if display % rules.lot or display <= 0:
+        raise admission.QuantityNotOnLot(lot=token_text(rules.lot))
+    terms.display_units = display
+
+
+def only_shrinks(order: BookOrder, draft: BookOrder, command: AmendOrder) -> bool:
+    """Whether an amendment may keep the order's place: nothing but a smaller size or display."""
+    assert order.quantity is not None
+    assert draft.quantity is not None
+    if draft.price != order.price or draft.quantity > order.quantity:
+        return False
+    if command.post_only is not None and draft.post_only != order.post_only:
+        return False
+    if command.display_units is None:
+        return True
+    assert order.terms is not None
+    assert order.terms.display_units is not None
+    return command.display_units <= order.terms.display_units
+
+
+def child_of(entry: BookOrder, id: UUID, effects: Effects) -> BookOrder:
+    """A new order on the other side, of the same investor and at the same rates."""
+    order = BookOrder(id, entry.listing_id, entry.investor_id, entry.owner_group)
+    order.snapshot_id, order.is_buy = entry.snapshot_id, not entry.is_buy
+    order.maker_fee_e6, order.taker_fee_e6 = entry.maker_fee_e6, entry.taker_fee_e6
+    order.source, order.user_ref = entry.source, entry.user_ref
+    order.batch_no, order.accepted_at = effects.batch_no, effects.now
+    return order

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from trading.engine.book import Book
+from trading.engine.conditions import Conditions
+from trading.engine.protection import Guard
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,12 @@ class Rules:
     collar_e6: int
     state: str
     blocked_countries: frozenset[str] = frozenset()
+    band_e6: int = 100_000
+    hours: str = "24/7"
+    max_cash: int = 10**14
+    max_quantity: int = 10**16
+    state_reason: str = ""
+    state_until: float | None = None  # expected; nothing changes by itself then
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,15 @@ class Market:
     event_seq: int = 0  # every event, refusals too
     book_seq: int = 0  # one for each batch that changed the public book
     trade_no: int = 0
-    reference: int | None = None  # quote units per token; None when stale or unknown
-    underlying_halted: bool = False
+    reference: int | None = None  # quote units per token; None when unknown
+    guard: Guard = field(default_factory=Guard)
+    last: int | None = None  # price of the last trade
+    waiting: Conditions | None = None  # untriggered orders; None until there was one
+
+    def conditions(self) -> Conditions:
+        if self.waiting is None:
+            self.waiting = Conditions()
+        return self.waiting
 
 
 class Funds:

@@ -66,3 +66,4 @@ class Terms:
     close_take_profit: int | None = None
     close_stop_loss: int | None = None
     replaces: UUID | None = None
+    triggered_at: float | None = None

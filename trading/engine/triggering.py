@@ -1,0 +1,233 @@
+"""What happens by itself: triggers that are met, orders that expire, closes that grow.
+
+Everything here is caused by a trade, a reference price or the time of a batch, and is
+done within it. How much a batch lets fire is bounded; the rest is the next one's.
+"""
+
+from uuid import UUID
+
+from kernel.refusals import Refusal
+from trading.engine import admission, judging, specials
+from trading.engine.book import BookOrder
+from trading.engine.conditions import terms_of
+from trading.engine.effects import Effects
+from trading.engine.market import Market
+from trading.engine.placing import Placing
+from trading.engine.state import CANCELED, EXPIRED, OPEN, UNTRIGGERED, InsufficientFunds
+from trading.engine.terms import Terms
+
+FIRED_PER_BATCH_MAX = 500
+EXPIRED_GTD, EXPIRED_DAY, DEAD_MAN = "expired_gtd", "expired_day", "dead_man"
+
+
+class Triggering(Placing):
+    """Conditional orders, timers and conditional closes."""
+
+    def after_command(self, market: Market, first_trade: int, effects: Effects) -> None:
+        """Let the trades since `first_trade` have their consequences.
+
+        The prices of one command's trades run in one direction, so the first and the
+        last are the extremes.
+        """
+        if effects.to_close:
+            self._open_closes(effects)
+        if market.waiting and len(effects.trades) > first_trade:
+            first = effects.trades[first_trade].execution.price
+            last = effects.trades[-1].execution.price
+            self.look(market, "last", (first, last) if first != last else (last,), effects)
+        if self.fired:
+            self.run_fired(effects)
+
+    def look(self, market: Market, source: str, prices: tuple[int, ...], effects: Effects) -> None:
+        """Let the orders that watch this price follow it, and note those that it fires."""
+        waiting = market.waiting
+        if not waiting or not admission.may_trigger(market):
+            return
+        for price in prices:
+            for order in waiting.follow(source, price, market.rules.tick, effects.undo):
+                effects.amend(order)
+            for order in waiting.fired_by(source, price):
+                self.fire(order, market, effects)
+
+    def look_again(self, market: Market, effects: Effects) -> None:
+        """After a time in which nothing could fire: look at the prices of now."""
+        if market.waiting:
+            if market.last is not None:
+                self.look(market, "last", (market.last,), effects)
+            if market.reference is not None:
+                self.look(market, "index", (market.reference,), effects)
+
+    def fire(self, order: BookOrder, market: Market, effects: Effects) -> None:
+        """From waiting for a price to waiting for its turn."""
+        self.take_away(order, market, effects)
+        terms = terms_of(order)
+        effects.undo.append((setattr, (terms, "triggered_at", None)))
+        terms.triggered_at = effects.now
+        effects.amend(order)
+        self.fired.append(order)
+        effects.undo.append((self.fired.remove, (order,)))
+
+    def fire_if_met(self, order: BookOrder, market: Market, effects: Effects) -> None:
+        """A trigger that is met from the start fires at once; of a pair the first."""
+        if (
+            order.status == UNTRIGGERED
+            and terms_of(order).triggered_at is None
+            and admission.may_trigger(market)
+            and specials.fires_at_once(order, market)
+        ):
+            self.fire(order, market, effects)
+
+    def run_fired(self, effects: Effects) -> None:
+        """Let fired orders come in, the oldest first; what they trade may fire more."""
+        while self.fired and effects.fired < FIRED_PER_BATCH_MAX:
+            effects.fired += 1
+            order = self.fired.popleft()
+            effects.undo.append((self.fired.appendleft, (order,)))
+            market = self.markets_by_id[order.listing_id]
+            first_trade = len(effects.trades)
+            self._come_in(order, market, effects)
+            if effects.to_close:
+                self._open_closes(effects)
+            if market.waiting and len(effects.trades) > first_trade:
+                prices = (
+                    effects.trades[first_trade].execution.price,
+                    effects.trades[-1].execution.price,
+                )
+                self.look(market, "last", prices, effects)
+
+    def _come_in(self, order: BookOrder, market: Market, effects: Effects) -> None:
+        """A fired order becomes an incoming one; its other leg is gone first."""
+        judging.save(order, effects.undo)
+        self.unindex(order, effects)
+        self.end_other(order, effects)
+        self.set_hold(order, market, 0, effects)
+        order.status = OPEN
+        self._set_limit(order, market)
+        order.priority = effects.add_event(
+            market, "triggered", order.id, order.is_buy, order.price, order.leaves
+        )
+        effects.amend(order)
+        effects.touch_order(order)
+        try:
+            admission.check_triggered(order, market)
+            planned = judging.plan_fills(order, market)
+            self.check_funds(order, market, planned, 0)
+        except Refusal as refusal:
+            self.close(order, market, CANCELED, refusal.code, effects)
+            order.leaves = 0
+            return
+        self.execute(order, market, planned, effects)
+
+    def _set_limit(self, order: BookOrder, market: Market) -> None:
+        """A limit behind a trailing trigger; a market order's protection, within its hold."""
+        terms = terms_of(order)
+        if terms.limit_offset is not None:
+            assert terms.trigger_price is not None
+            order.price = max(terms.trigger_price + terms.limit_offset, market.rules.tick)
+            order.protection_price = None
+        elif order.price is None:
+            limit = admission.protection_price(market, is_buy=order.is_buy)
+            cap = order.protection_price if order.is_buy else None
+            order.protection_price = limit if cap is None or limit is None else min(limit, cap)
+
+    # Time.
+
+    def run_due(self, effects: Effects) -> None:
+        """What has become due by this batch's time, and what an earlier one left over."""
+        while (entry := self.timers.pop_due(effects.now, effects.undo)) is not None:
+            moment, order_id, investor_id = entry
+            if order_id:
+                self._expire(UUID(int=order_id), moment, effects)
+            elif self.timers.dead_men.get(investor_id) == moment:
+                self.set_dead_man(investor_id, None, effects)
+                for own in list(self.orders_of.get(investor_id, {}).values()):
+                    if own.id in self.orders:
+                        self.pull(own, DEAD_MAN, effects)
+        if self.fired:
+            self.run_fired(effects)
+
+    def _expire(self, order_id: UUID, moment: float, effects: Effects) -> None:
+        order = self.orders.get(order_id)
+        if order is None or order.terms is None or order.terms.expires_at != moment:
+            return
+        reason = EXPIRED_DAY if order.time_in_force == "day" else EXPIRED_GTD
+        self.pull(order, reason, effects, status=EXPIRED)
+
+    def set_dead_man(self, investor_id: int, due: float | None, effects: Effects) -> None:
+        self.timers.set_dead_man(investor_id, due, effects.undo)
+        effects.dead_men[investor_id] = due
+
+    def next_due(self) -> float | None:
+        """When a batch is due though no command comes; 0: at once."""
+        return 0.0 if self.fired else self.timers.next_due()
+
+    # Conditional close.
+
+    def _open_closes(self, effects: Effects) -> None:
+        """Orders that close what this command has filled; those that still wait grow."""
+        filled, effects.to_close = effects.to_close, []
+        units: dict[UUID, int] = {}
+        entries: dict[UUID, BookOrder] = {}
+        for order, quantity in filled:
+            entries[order.id] = order
+            units[order.id] = units.get(order.id, 0) + quantity
+        for order in entries.values():
+            market = self.markets_by_id[order.listing_id]
+            if not self._grow_closes(order, units[order.id], market, effects):
+                self._new_closes(order, units[order.id], market, effects)
+
+    def _grow_closes(self, entry: BookOrder, units: int, market: Market, effects: Effects) -> bool:
+        """Add to the closes that wait since an earlier fill; False: there are none."""
+        own = self.orders_of.get(entry.investor_id, {}).values()
+        waiting = [
+            order
+            for order in own
+            if order.terms is not None
+            and order.terms.parent_id == entry.id
+            and order.status == UNTRIGGERED
+            and order.terms.triggered_at is None
+        ]
+        if not waiting or not self._can_hold_more(waiting, units, market):
+            return False
+        for order in waiting:
+            assert order.quantity is not None
+            effects.undo.append((setattr, (order, "leaves", order.leaves)))
+            order.leaves += units
+            self.set_quantity(order, order.quantity + units, effects)
+        self.rehold(waiting[0], market, effects)
+        return True
+
+    def _can_hold_more(self, orders: list[BookOrder], units: int, market: Market) -> bool:
+        held = sum(order.held for order in orders)
+        needed = max(judging.need_with(order, order.leaves + units) for order in orders)
+        rules, first = market.rules, orders[0]
+        asset_id = rules.quote_id if first.is_buy else rules.base_id
+        return self.available(first.investor_id, asset_id) + held >= needed
+
+    def _new_closes(self, entry: BookOrder, units: int, market: Market, effects: Effects) -> None:
+        terms = terms_of(entry)
+        link = None
+        if terms.close_take_profit is not None and terms.close_stop_loss is not None:
+            link = effects.new_id()
+        prices = {"take_profit": terms.close_take_profit, "stop_loss": terms.close_stop_loss}
+        made = []
+        for kind, price in prices.items():
+            if price is not None:
+                order = judging.child_of(entry, effects.new_id(), effects)
+                order.type, order.quantity, order.status = kind, units, UNTRIGGERED
+                order.terms = Terms(
+                    trigger_by="last", trigger_price=price, link_id=link, parent_id=entry.id
+                )
+                specials.set_cap(order, market.rules)
+                made.append(order)
+        rules = market.rules
+        asset_id = rules.quote_id if made[0].is_buy else rules.base_id
+        needed = max(judging.need_with(order, units) for order in made)
+        if self.available(entry.investor_id, asset_id) < needed:
+            for order in made:
+                self.keep_refused(order, market, InsufficientFunds.code, effects)
+            return
+        for order in made:
+            self.accept(order, market, judging.NO_FILLS, effects)
+        for order in made:
+            self.fire_if_met(order, market, effects)
