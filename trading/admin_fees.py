@@ -48,7 +48,7 @@ class ScheduleForm(forms.Form):
         help_text="As 2026-12-01 and 00:00. Empty: from the confirmation on.",
     )  # fmt: skip
     tiers = forms.CharField(
-        required=False, widget=UnfoldAdminTextareaWidget,
+        required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 5}),
         help_text="A line for each tier: 30-day volume in USD, maker %, taker %. Like “0 0.10 0.25”"
         " and below it “100000 0.08 0.20”. Nothing at all ends the schedule before.",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Concat
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.text import Truncator
 from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminSelectWidget,
@@ -29,6 +30,7 @@ from trading.engine.stops import StopScope, TradingStopped
 from trading.models import KillSwitch, KillSwitchEffect, Listing
 
 PERMISSION = kill_switches.PERMISSION
+REASON_SHOWN = 50  # characters of it in the list
 TONES = {"stopped": "danger", "waits": "warning", "lifted": "success"}
 WORDS = {
     StopScope.INVESTOR: "an investor",
@@ -42,7 +44,7 @@ class StopForm(forms.Form):
     """Why, and what investors read; whom is added by the scope."""
 
     reason = forms.CharField(
-        max_length=500, widget=UnfoldAdminTextareaWidget,
+        max_length=500, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="For staff and the record; investors do not see it.",
     )  # fmt: skip
     public_words = forms.CharField(
@@ -120,8 +122,8 @@ class StateFilter(admin.SimpleListFilter):
 @admin.register(KillSwitch)
 class KillSwitchAdmin(NamedRows, FileAdmin):
     list_display = [
-        "shown_of", "scope", "shown_state", "reason", "set_by", "set_at", "shown_batch",
-        "shown_pulled", "lifted_at",
+        "shown_of", "shown_state", "shown_batch", "shown_pulled", "shown_reason", "set_by",
+        "set_at",
     ]  # fmt: skip
     list_filter = [StateFilter, "scope"]
     list_select_related = ["set_by"]
@@ -155,17 +157,21 @@ class KillSwitchAdmin(NamedRows, FileAdmin):
 
     @admin.display(description="Stopped")
     def shown_of(self, switch: Any) -> str:
-        return str(switch.target_name)
+        return f"{switch.get_scope_display()}: {switch.target_name}"
 
     @display(description="State", label=TONES)  # type: ignore[untyped-decorator]
     def shown_state(self, switch: Any) -> tuple[str, str]:
         return _state(switch)
 
-    @admin.display(description="In effect since batch")
+    @admin.display(description="Reason", ordering="reason")
+    def shown_reason(self, switch: KillSwitch) -> str:
+        return Truncator(switch.reason).chars(REASON_SHOWN)
+
+    @admin.display(description="Since batch")
     def shown_batch(self, switch: Any) -> str:
         return ", ".join(f"{each.batch_no:,}" for each in switch.set_effects) or "not read yet"
 
-    @admin.display(description="Orders pulled")
+    @admin.display(description="Pulled")
     def shown_pulled(self, switch: Any) -> str:
         return f"{sum(each.orders_pulled for each in switch.set_effects):,}"
 

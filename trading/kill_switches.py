@@ -118,13 +118,15 @@ def names_of(switches: Sequence[KillSwitch]) -> dict[int, str]:
 
 
 def list_stop_alerts() -> list[str]:
-    """Sentences about what is stopped, for the staff's start page."""
+    """Sentences about what is stopped, for the staff's start page; investors are only counted."""
     switches = list(KillSwitch.objects.filter(lifted_at__isnull=True).order_by("set_at"))
-    names = names_of(switches)
-    return [
-        f"Trading is stopped ({switch.scope}): {names[switch.pk]}. {switch.reason}"
-        for switch in switches
-    ]
+    wide = [switch for switch in switches if switch.scope != StopScope.INVESTOR]
+    names = names_of(wide)
+    found = [f"Trading is stopped: {names[each.pk]}. {each.reason}" for each in wide]
+    stopped = len(switches) - len(wide)
+    if stopped:
+        found.append(f"Trading of {stopped} investor{'s' * (stopped > 1)} is stopped.")
+    return found
 
 
 def _take_effect(proposal: Proposal, now: datetime) -> None:

@@ -154,7 +154,7 @@ def test_every_scope_has_its_page_and_may_be_stopped(
     assert (switch.scope, switch.key) == (scope, target)
     again = desks[0].post(address, {"target": str(target), "reason": "Twice"}, follow=True)
     assert "This is stopped already." in again.content.decode()
-    assert "Trading is stopped" in text(desks[0], reverse("admin:index"))
+    assert "Trading is stopped: " in text(desks[0], reverse("admin:index"))
 
 
 def test_a_lift_that_is_turned_down_leaves_it_stopped(

@@ -9,11 +9,13 @@ from django.views.decorators.http import require_safe
 
 from custody.operations.redemption import fee_e6
 from kernel import clock
+from kernel.money import ceil_div
 from trading import queries
 from trading.queries.fees import FeeCard, get_standing, list_fee_cards
 from trading.views.markets import reader_of
 
 TOKENS_NAMED_MAX = 6
+MICROS_IN_A_CENT = 10_000
 
 
 @login_not_required
@@ -41,8 +43,22 @@ def _card(card: FeeCard, volume_units: int, of_cards: int) -> dict[str, Any]:
     words = ", ".join(named) + (f" and {more} more" if more > 0 else "")
     return {
         "title": words if of_cards > 1 else "Trading",
-        "tiers": card.tiers,
-        "reached": card.reached,
-        "next": card.next,
-        "missing_units": card.next.volume_from - volume_units if card.next else None,
+        "tiers": [
+            {
+                "from": _dollars(tier.volume_from),
+                "maker": tier.maker_e6,
+                "taker": tier.taker_e6,
+                "is_reached": tier == card.reached,
+                "missing": _dollars(tier.volume_from - volume_units) if tier == card.next else "",
+            }
+            for tier in card.tiers
+        ],
+        "has_next": card.next is not None,
     }
+
+
+def _dollars(units: int) -> str:
+    """ "10,000" or "87,654.33": cents only where there are some; a millionth more counts as one."""
+    cents = ceil_div(units, MICROS_IN_A_CENT)
+    whole, rest = divmod(cents, 100)
+    return f"{whole:,}.{rest:02d}" if rest else f"{whole:,}"
