@@ -5,13 +5,10 @@ back after the commit of the batch that judged it. When no answer comes in time
 the outcome is unknown: ask by the order's id. It never executes after its
 deadline, and "not found" is final once the pool has processed beyond it.
 
-Commands of one event loop travel in micro-batches, without retries: a push
-that is repeated could be doubled, and the caller's id is there to ask by.
+How a command travels: trading/engine_line.py.
 """
 
 import asyncio
-import contextlib
-import logging
 import threading
 import time
 from collections.abc import Coroutine, Sequence
@@ -20,50 +17,22 @@ from typing import Any, TypeVar
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-import msgspec
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from redis import RedisError
-from redis.asyncio import Redis
 
-from kernel import clock, faults
-from kernel.ids import uuid7
-from kernel.refusals import NotFound, OutcomeUnknown, Refusal
+from kernel import clock
+from kernel.refusals import NotFound, Refusal
 from trading import batches, queries
 from trading.commands import (
     Answer,
-    Answers,
     CancelOrder,
-    Command,
-    Envelope,
     OrderView,
     PlaceOrder,
-    commands_key,
 )
 from trading.engine import admission, judging, stops, throttle
 from trading.engine import pool as engine_pool
-
-logger = logging.getLogger(__name__)
-
-# First there is one pool; with more, a listing's pool decides where its orders go.
-POOL_ID = 1
-COMMAND_TIMEOUT_SECONDS = 5.0
-# An answer may leave the engine just before the deadline and still be on its way.
-ANSWER_GRACE_SECONDS = 1.0
-# Commands of this process without an answer yet: beyond it the engine is drowning.
-WAITING_MAX = 20_000
-# A list that no engine reads vanishes; every command in it is past its deadline by then.
-COMMANDS_EXPIRE_SECONDS = 120
-RECONNECT_SECONDS = 0.2
+from trading.engine_line import COMMAND_TIMEOUT_SECONDS, EngineLine
 
 T = TypeVar("T")
-
-
-class Overloaded(Refusal):
-    """Too many commands are waiting. Nothing was sent; try again soon."""
-
-    code = "overloaded"
-    http_status = 503
 
 
 class OrderRefused(Refusal):
@@ -93,7 +62,7 @@ async def place(
     :raises Refusal: the engine's refusal, by its own class.
     :raises OutcomeUnknown: no answer came in time; `details["order_id"]`.
     """
-    return await _client().send(command, command.id, timeout_seconds)
+    return order_of(await line().send(command, command.id, timeout_seconds))
 
 
 async def cancel(
@@ -152,7 +121,8 @@ def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
 
 
 async def _send_cancel(command: CancelOrder, timeout_seconds: float) -> OrderView:
-    return await _client().send(command, command.order_id or command.id, timeout_seconds)
+    order_id = command.order_id or command.id
+    return order_of(await line().send(command, order_id, timeout_seconds))
 
 
 async def _cancel_each(investor_id: int, ids: Sequence[UUID]) -> int:
@@ -193,108 +163,11 @@ def _find_closed(command: CancelOrder) -> OrderView:
     )
 
 
-class _Client:
-    """The commands of one event loop that are on their way, and who waits for each."""
+def order_of(answer: Answer) -> OrderView:
+    """The order that an answer is about.
 
-    def __init__(self) -> None:
-        self._channel = f"bourse:answers:{uuid7()}"
-        self._waiting: dict[UUID, asyncio.Future[Answer]] = {}
-        self._outgoing: list[tuple[UUID, bytes]] = []
-        self._flush: asyncio.Task[None] | None = None
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._push = Redis.from_url(settings.REDIS_URL, socket_timeout=2, retry=None)
-        # No socket time-out: a quiet subscription is not a dead one.
-        self._answers = Redis.from_url(settings.REDIS_URL, socket_timeout=None, retry=None)
-        self._subscribed = asyncio.Event()
-        self._listening = asyncio.create_task(self._listen())
-
-    async def send(self, command: Command, order_id: UUID, timeout_seconds: float) -> OrderView:
-        """Push a command and wait for its answer until its deadline is past."""
-        if len(self._waiting) >= WAITING_MAX:
-            raise Overloaded
-        timeout_seconds = min(timeout_seconds, batches.DEADLINE_MAX_SECONDS)
-        deadline = clock.now().timestamp() + timeout_seconds
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[command.id] = answer
-        try:
-            # Before any await: commands leave in the order in which they came.
-            packed = self._encode(Envelope(command, deadline, self._channel))
-            self._outgoing.append((command.id, packed))
-            if self._flush is None:
-                self._flush = asyncio.create_task(self._push_outgoing())
-            async with asyncio.timeout(timeout_seconds + ANSWER_GRACE_SECONDS):
-                answered = await answer
-                faults.reach("web.before_answer")
-                return _order_of(answered)
-        except (TimeoutError, OutcomeUnknown):  # a cancel is asked for by its order's id
-            raise OutcomeUnknown(order_id=order_id) from None
-        finally:
-            del self._waiting[command.id]
-
-    async def _push_outgoing(self) -> None:
-        """Push what has gathered until nothing is left; one push is under way at a time."""
-        sending: list[tuple[UUID, bytes]] = []
-        try:
-            async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
-                await self._subscribed.wait()  # or the answers would be missed
-            while self._outgoing:
-                sending, self._outgoing = self._outgoing, []
-                await self._push_packed([packed for _, packed in sending])
-        except (RedisError, OSError) as problem:  # a TimeoutError is an OSError
-            # Whether they arrived is unknown, so nothing is sent again.
-            logger.error("commands could not be pushed: %s", problem)
-            lost = {id for id, _ in [*sending, *self._outgoing]}
-            self._outgoing = []
-            self._give_up(lost)
-        finally:
-            self._flush = None
-
-    async def _push_packed(self, packed: list[bytes]) -> None:
-        key = commands_key(POOL_ID)
-        async with self._push.pipeline(transaction=False) as pipeline:
-            pipeline.rpush(key, *packed)
-            pipeline.expire(key, COMMANDS_EXPIRE_SECONDS)
-            faults.reach("web.before_push")
-            await pipeline.execute()
-            faults.reach("web.after_push")
-
-    def _give_up(self, ids: set[UUID]) -> None:
-        """Tell who waits at once, rather than at the deadline, that nobody knows."""
-        for id in ids & self._waiting.keys():
-            if not self._waiting[id].done():
-                self._waiting[id].set_exception(OutcomeUnknown(order_id=id))
-
-    async def _listen(self) -> None:
-        """Receive answers for ever; a lost connection is opened again."""
-        while True:
-            with contextlib.suppress(RedisError, OSError):
-                async with self._answers.pubsub() as subscription:
-                    await subscription.subscribe(self._channel)
-                    await self._receive(subscription)
-            self._subscribed.clear()
-            # What broke this connection has probably broken the idle ones too.
-            await self._push.connection_pool.disconnect()
-            await asyncio.sleep(RECONNECT_SECONDS)
-
-    async def _receive(self, subscription: Any) -> None:
-        decode = msgspec.msgpack.Decoder(Answers).decode
-        async for message in subscription.listen():
-            if message["type"] == "subscribe":
-                self._subscribed.set()
-            elif message["type"] == "message":
-                for answer in decode(message["data"]).answers:
-                    waiter = self._waiting.get(answer.command_id)
-                    if waiter is not None and not waiter.done():
-                        waiter.set_result(answer)
-
-    async def close(self) -> None:
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-        await self._push.aclose()
-        await self._answers.aclose()
-
-
-def _order_of(answer: Answer) -> OrderView:
+    :raises Refusal: the engine's refusal, by its own class.
+    """
     if answer.order is not None:
         return answer.order
     kind = REFUSALS.get(answer.code)
@@ -305,22 +178,23 @@ def _order_of(answer: Answer) -> OrderView:
     raise refusal
 
 
-_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Client] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[asyncio.AbstractEventLoop, EngineLine] = WeakKeyDictionary()
 
 
-def _client() -> _Client:
+def line() -> EngineLine:
+    """The running event loop's line to the engine, opened on first use."""
     loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = _Client()
-    return client
+    found = _lines.get(loop)
+    if found is None:
+        found = _lines[loop] = EngineLine()
+    return found
 
 
 async def close() -> None:
-    """Close this event loop's client; for tests and orderly ends."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.close()
+    """Close this event loop's line; for tests and orderly ends."""
+    found = _lines.pop(asyncio.get_running_loop(), None)
+    if found is not None:
+        await found.close()
 
 
 class _Background:
