@@ -15,9 +15,8 @@ import msgspec
 
 from kernel.refusals import Refusal
 from trading.commands import (
+    AmendOrder,
     Answer,
-    BatchNews,
-    BookUpdate,
     CancelAll,
     CancelAllAfter,
     CancelOrder,
@@ -26,12 +25,14 @@ from trading.commands import (
     OrderView,
     PlaceOrder,
     PlacePair,
+    ReplaceOrder,
 )
+from trading.engine import phases
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
-from trading.engine.market import Market
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
+from trading.order_views import view_of
 
 logger = logging.getLogger(__name__)
 
@@ -103,37 +104,87 @@ class Batch:
     known: KnownIds
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     answered_orders: list[tuple[str, UUID, BookOrder]] = field(default_factory=list)
+    # Further orders of an answer, by its command.
+    others: dict[UUID, list[BookOrder]] = field(default_factory=dict)
     taken: set[UUID] = field(default_factory=set)
     accepted: dict[tuple[int, str], BookOrder] = field(default_factory=dict)
 
 
 def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None = None) -> None:
-    """Judge every command of the batch; a refusal is that command's own."""
-    if batch.effects.now >= pool.rates.changes_at:
-        pool.rates.advance(batch.effects.now)
+    """What has fallen due, then every command of the batch; a refusal is that command's own."""
+    effects = batch.effects
+    if effects.now >= pool.rates.changes_at:
+        pool.rates.advance(effects.now)
+    pool.run_due(effects)
     for envelope in batch.envelopes:
-        command = envelope.command
         try:
             _check_turn(envelope, batch, recent)
             if throttle is not None:
-                _count(throttle, command, batch.effects)
-            if isinstance(command, PlaceOrder):
-                _place(pool, command, envelope.reply_to, batch)
-            elif isinstance(command, CancelOrder):
-                order = pool.cancel(command, batch.effects)
-                batch.answered_orders.append((envelope.reply_to, command.id, order))
+                _count(throttle, envelope.command, effects)
+            _judge(pool, envelope.command, envelope.reply_to, batch)
         except Refusal as refusal:
             _refuse(batch, envelope, refusal)
 
 
+def _judge(pool: Pool, command: Command, reply_to: str, batch: Batch) -> None:
+    """Take one command through the pool and note its answer."""
+    match command:
+        case PlaceOrder(validate_only=True):
+            _validate(pool, command, reply_to, batch)
+        case PlaceOrder():
+            _place(pool, command, reply_to, batch)
+        case CancelOrder():
+            order = pool.cancel(command, batch.effects)
+            batch.answered_orders.append((reply_to, command.id, order))
+        case AmendOrder():
+            order = pool.amend(command, batch.effects)
+            batch.answered_orders.append((reply_to, command.id, order))
+        case PlacePair():
+            _place_pair(pool, command, reply_to, batch)
+        case ReplaceOrder():
+            _replace(pool, command, reply_to, batch)
+        case CancelAll():
+            count = pool.cancel_all(command, batch.effects)
+            batch.answers.append((reply_to, _done(command, count=str(count))))
+        case CancelAllAfter():
+            due = pool.cancel_all_after(command, batch.effects)
+            batch.answers.append((reply_to, _done(command, at=f"{due or 0:.3f}")))
+
+
+def _done(command: Command, **details: str) -> Answer:
+    return Answer(command.id, details=details)
+
+
+def _validate(pool: Pool, command: PlaceOrder, reply_to: str, batch: Batch) -> None:
+    effects = batch.effects
+    order = pool.validate(command, effects)
+    now = datetime.fromtimestamp(effects.now, UTC)
+    view = view_of(order, pool.markets_by_id[order.listing_id], effects.batch_no, now)
+    batch.answers.append((reply_to, Answer(command.id, view)))
+
+
 def _check_turn(envelope: Envelope, batch: Batch, recent: RecentIds) -> None:
     """:raises DeadlinePassed, DuplicateCommand: it must not be executed (again)."""
-    id, now = envelope.command.id, batch.effects.now
+    command, now = envelope.command, batch.effects.now
     if not now <= envelope.deadline <= now + DEADLINE_MAX_SECONDS:
         raise DeadlinePassed
-    if id in batch.taken or id in recent:
-        raise DuplicateCommand
-    batch.taken.add(id)
+    # Only the orders' ids are known again after a restart, so they count too.
+    ids = [command.id]
+    if isinstance(command, PlacePair | ReplaceOrder):
+        ids += [order.id for order in placed_by(command)]
+    for id in ids:
+        if id in batch.taken or id in recent:
+            raise DuplicateCommand
+        batch.taken.add(id)
+
+
+def placed_by(command: Command) -> tuple[PlaceOrder, ...]:
+    """The orders that a command would place."""
+    if isinstance(command, PlaceOrder):
+        return (command,)
+    if isinstance(command, PlacePair):
+        return (command.first, command.second)
+    return (command.order,) if isinstance(command, ReplaceOrder) else ()
 
 
 def _count(throttle: Throttle, command: Command, effects: Effects) -> None:
@@ -144,43 +195,96 @@ def _count(throttle: Throttle, command: Command, effects: Effects) -> None:
 
 
 def _place(pool: Pool, command: PlaceOrder, reply_to: str, batch: Batch) -> None:
-    digest = None
-    if command.client_order_id is not None:
-        digest = body_hash(command)
-        key = (command.investor_id, command.client_order_id)
-        if _answer_known(key, digest, command.id, reply_to, batch):
-            return
+    if command.client_order_id is not None and _answer_known(
+        command.id, [command], reply_to, batch
+    ):
+        return
     try:
         order = pool.place(command, batch.effects)
     except Refusal as refusal:
         pool.refuse(command, refusal, batch.effects)
         raise
     if command.client_order_id is not None:
-        order.body_hash = digest
-        batch.accepted[command.investor_id, command.client_order_id] = order
+        _keep_client_id(command, order, batch)
     batch.answered_orders.append((reply_to, command.id, order))
 
 
-def _answer_known(
-    key: tuple[int, str], digest: bytes, command_id: UUID, reply_to: str, batch: Batch
-) -> bool:
-    """Whether the client's id is known already: the same body gets the first order.
+def _place_pair(pool: Pool, command: PlacePair, reply_to: str, batch: Batch) -> None:
+    if _answer_known(command.id, [command.first, command.second], reply_to, batch):
+        return
+    try:
+        orders = pool.place_pair(command, batch.effects)
+    except Refusal as refusal:
+        for each in (command.first, command.second):
+            pool.refuse(each, refusal, batch.effects)
+        raise
+    for each, order in zip((command.first, command.second), orders, strict=True):
+        _keep_client_id(each, order, batch)
+    batch.answered_orders.append((reply_to, command.id, orders[0]))
+    batch.others[command.id] = [orders[1]]
 
-    :raises ClientOrderIdReused: another body.
+
+def _replace(pool: Pool, command: ReplaceOrder, reply_to: str, batch: Batch) -> None:
+    if _answer_known(command.id, [command.order], reply_to, batch):
+        return
+    try:
+        order, old = pool.replace(command, batch.effects)
+    except Refusal as refusal:
+        pool.refuse(command.order, refusal, batch.effects)
+        raise
+    _keep_client_id(command.order, order, batch)
+    batch.answered_orders.append((reply_to, command.id, order))
+    batch.others[command.id] = [old]
+
+
+def _keep_client_id(command: PlaceOrder, order: BookOrder, batch: Batch) -> None:
+    if command.client_order_id is not None:
+        order.body_hash = body_hash(command)
+        batch.accepted[command.investor_id, command.client_order_id] = order
+
+
+def _answer_known(
+    command_id: UUID, placed: Sequence[PlaceOrder], reply_to: str, batch: Batch
+) -> bool:
+    """Whether the clients' ids are known already: the same bodies get the first orders.
+
+    :raises ClientOrderIdReused: another body, or only one of two is known.
     """
-    if key in batch.accepted:
-        first = batch.accepted[key]
-        if first.body_hash != digest:
-            raise ClientOrderIdReused
+    named = [order for order in placed if order.client_order_id is not None]
+    found = [known for order in named if (known := _known(order, batch)) is not None]
+    if not found:
+        return False
+    if len(found) < len(named):
+        raise ClientOrderIdReused
+    first = found[0]
+    if isinstance(first, BookOrder):
         batch.answered_orders.append((reply_to, command_id, first))
-        return True
-    if key in batch.known:
-        known_hash, view = batch.known[key]
-        if known_hash != digest:
+        batch.others[command_id] = [each for each in found[1:] if isinstance(each, BookOrder)]
+    else:
+        others = [each for each in found[1:] if isinstance(each, OrderView)]
+        batch.answers.append((reply_to, Answer(command_id, first, others=others)))
+    return True
+
+
+def _known(command: PlaceOrder, batch: Batch) -> BookOrder | OrderView | None:
+    """The order that the client's id names: of this batch, or as stored.
+
+    :raises ClientOrderIdReused: it was another body.
+    """
+    assert command.client_order_id is not None
+    key = (command.investor_id, command.client_order_id)
+    digest = body_hash(command)
+    order = batch.accepted.get(key)
+    if order is not None:
+        if order.body_hash != digest:
             raise ClientOrderIdReused
-        batch.answers.append((reply_to, Answer(command_id, view)))
-        return True
-    return False
+        return order
+    if key not in batch.known:
+        return None
+    known_hash, view = batch.known[key]
+    if known_hash != digest:
+        raise ClientOrderIdReused
+    return view
 
 
 def body_hash(command: PlaceOrder) -> bytes:
@@ -197,95 +301,9 @@ def _refuse(batch: Batch, envelope: Envelope, refusal: Refusal) -> None:
 
 def client_ids(envelopes: Sequence[Envelope]) -> list[tuple[int, str]]:
     """The clients' own ids that orders of these commands carry."""
-    commands = (envelope.command for envelope in envelopes)
     return [
-        (command.investor_id, command.client_order_id)
-        for command in commands
-        if isinstance(command, PlaceOrder) and command.client_order_id is not None
+        (order.investor_id, order.client_order_id)
+        for envelope in envelopes
+        for order in placed_by(envelope.command)
+        if order.client_order_id is not None
     ]
-
-
-def answers_by_process(batch: Batch, views: dict[UUID, OrderView]) -> dict[str, list[Answer]]:
-    """Every answer of the batch, by the channel of the process that waits for it."""
-    found: dict[str, list[Answer]] = {}
-    for reply_to, answer in batch.answers:
-        found.setdefault(reply_to, []).append(answer)
-    for reply_to, command_id, order in batch.answered_orders:
-        found.setdefault(reply_to, []).append(Answer(command_id, views[order.id]))
-    return found
-
-
-def views(pool: Pool, effects: Effects) -> dict[UUID, OrderView]:
-    """Every order that the batch touched, as its owner sees it now."""
-    now = datetime.fromtimestamp(effects.now, UTC)
-    touched = {**effects.new, **effects.changed}
-    return {
-        id: _view(order, pool.markets_by_id[order.listing_id], effects.batch_no, now)
-        for id, order in touched.items()
-    }
-
-
-def _view(order: BookOrder, market: Market, batch_no: int, now: datetime) -> OrderView:
-    is_new = order.batch_no == batch_no
-    return OrderView(
-        id=order.id,
-        listing=market.rules.symbol,
-        investor_id=order.investor_id,
-        side="buy" if order.is_buy else "sell",
-        type=order.type,
-        time_in_force=order.time_in_force,
-        post_only=order.post_only,
-        price_units=order.price,
-        protection_price_units=order.protection_price,
-        quantity_units=order.quantity,
-        cash_units=order.cash,
-        filled_units=order.filled,
-        filled_cash_units=order.filled_cash,
-        fee_units=order.fee,
-        held_units=order.held,
-        status=order.status,
-        reason=order.reason,
-        client_order_id=order.client_order_id,
-        user_ref=order.user_ref,
-        source=order.source,
-        batch_no=batch_no,
-        accepted_at=now if is_new else datetime.fromtimestamp(order.accepted_at, UTC),
-        updated_at=now,
-        priority=order.priority,
-    )
-
-
-def news(pool_id: int, effects: Effects, views: dict[UUID, OrderView]) -> BatchNews:
-    """What the feeds of the web processes have to know of this batch."""
-    balances = [
-        (funds.investor_id, funds.asset_id, funds.posted, funds.held)
-        for funds in effects.funds_before
-    ]
-    books = [
-        _book_update(effects.markets_before[listing_id][0], levels, effects)
-        for listing_id, levels in effects.public_levels.items()
-    ]
-    restated = sorted(effects.restated)
-    return BatchNews(pool_id, effects.batch_no, books, list(views.values()), balances, restated)
-
-
-def _book_update(
-    market: Market, levels: list[tuple[bool, int, int, int]], effects: Effects
-) -> BookUpdate:
-    changed = [
-        ("buy" if is_bids else "sell", price, quantity, count)
-        for is_bids, price, quantity, count in levels
-    ]
-    trades = [
-        (
-            record.id,
-            record.trade_no,
-            record.execution.price,
-            record.execution.quantity,
-            "buy" if record.execution.taker.is_buy else "sell",
-            effects.now,
-        )
-        for record in effects.trades
-        if record.market is market
-    ]
-    return BookUpdate(market.rules.symbol, market.book_seq, changed, trades)

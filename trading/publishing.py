@@ -12,7 +12,7 @@ import msgspec
 import redis
 
 from kernel import faults
-from trading import batches
+from trading import batch_news
 from trading.batches import Batch
 from trading.commands import NEWS_CHANNEL, Answer, Answers
 from trading.engine.pool import Pool
@@ -35,10 +35,10 @@ def pack(pool_id: int, pool: Pool, batch: Batch) -> Mail:
     moved = effects.events or effects.funds_before or effects.restated
     if not (moved or batch.answers or batch.answered_orders):
         return Mail([])
-    views = batches.views(pool, effects)
-    by_process = batches.answers_by_process(batch, views)
+    views = batch_news.views(pool, effects)
+    by_process = batch_news.answers_by_process(batch, views)
     messages = [(channel, _encode(Answers(found))) for channel, found in by_process.items()]
-    messages.append((NEWS_CHANNEL, _encode(batches.news(pool_id, effects, views))))
+    messages.append((NEWS_CHANNEL, _encode(batch_news.news(pool_id, effects, views))))
     return Mail(messages)
 
 

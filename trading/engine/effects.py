@@ -171,9 +171,11 @@ class Effects:
             self._turn_to(market)
         seq = market.event_seq + 1
         market.event_seq = order.priority = seq
-        self._events.append(
-            ("accepted", seq, order.id, order.is_buy, order.price, order.quantity, order.cash)
-        )
+        event: Event
+        event = ("accepted", seq, order.id, order.is_buy, order.price, order.quantity, order.cash)
+        if order.terms is not None and order.terms.display_units is not None:
+            event = (*event, order.terms.display_units)
+        self._events.append(event)
 
     def add_closed(self, market: Market, order: BookOrder, status: str, reason: str) -> None:
         if self._market is not market:

@@ -81,23 +81,8 @@ class Placing(Living):
         if order.status == UNTRIGGERED:
             self._wait(order, market, effects)
         else:
-            self._number(order, market, effects)
-            self.execute(order, market, planned, effects)
-
-    def _number(self, order: BookOrder, market: Market, effects: Effects) -> None:
-        if order.terms is None or order.terms.display_units is None:
             effects.add_accepted(market, order)
-            return
-        order.priority = effects.add_event(
-            market,
-            "accepted",
-            order.id,
-            order.is_buy,
-            order.price,
-            order.quantity,
-            order.cash,
-            order.terms.display_units,
-        )
+            self.execute(order, market, planned, effects)
 
     def _wait(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """Let an order wait for its trigger, holding what it may need."""
@@ -141,6 +126,8 @@ class Placing(Living):
             self.close(order, market, CANCELED, "self_trade", effects)
         elif order.price is None or order.time_in_force in ("ioc", "fok"):
             self._finish(order, market, planned, effects)
+        elif market.guard.width and admission.is_beyond_band(order.is_buy, order.price, market):
+            self.close(order, market, EXPIRED, "price_band", effects)
         else:
             self._rest(order, market, effects)
         if order.terms is not None:
