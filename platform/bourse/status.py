@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import Max
 from django.db.models.functions import Now
 
@@ -11,6 +12,11 @@ from reference.models import ReferencePrice
 from reference.sessions import CalendarExhausted, session_at
 from trading.models import Listing, Pool
 
+STAND_BYS = """
+    SELECT count(*) FROM pg_stat_activity
+     WHERE application_name = 'bourse-engine' AND datname = current_database()
+       AND pid NOT IN (SELECT backend_pid FROM trading_pool WHERE backend_pid IS NOT NULL)
+"""
 ENGINE_SILENT_AFTER = timedelta(seconds=15)
 PRICES_SILENT_AFTER = timedelta(minutes=2)
 
@@ -33,10 +39,19 @@ def look(*, now: datetime) -> list[Part]:
 def _engine() -> Part:
     beat = Pool.objects.aggregate(at=Max("heartbeat_at"))["at"]
     # Heartbeats are in the database's time, which a moved sandbox clock leaves alone.
-    if not Pool.objects.filter(heartbeat_at__gte=Now() - ENGINE_SILENT_AFTER).exists():
+    beating = Pool.objects.filter(heartbeat_at__gte=Now() - ENGINE_SILENT_AFTER)
+    if not beating.exists() or beating.count() < Pool.objects.count():
         words = "The matching engine does not answer. Orders time out; nothing is lost."
         return Part("Order matching", False, words, beat)
-    return Part("Order matching", True, "Orders are matched and booked.", beat)
+    ready = "a stand-by is ready" if _count_stand_bys() else "no stand-by is ready"
+    return Part("Order matching", True, f"Orders are matched and booked; {ready}.", beat)
+
+
+def _count_stand_bys() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(STAND_BYS)
+        (count,) = cursor.fetchone()
+    return int(count)
 
 
 def _prices(now: datetime) -> Part:

@@ -18,7 +18,7 @@ from bourse.supervisor.ports import Reservation
 EXTERNAL = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "CELERY_BROKER_URL")
 SERVERS = ["postgres", "valkey"]
 SANDBOX = ["chain", "custodian", "kyc", "prices"]
-OURS = ["web", "engine", "worker", "sealer"]
+OURS = ["web", "engine", "stand-by", "worker", "sealer"]
 ALL = [*SERVERS, *SANDBOX, *OURS, "market-maker"]
 
 
@@ -105,7 +105,7 @@ def test_production_starts_no_sandbox(
 
     addresses = claim(claimed)
 
-    assert [part.name for part in all_parts(addresses)] == ["web", "engine", "worker", "sealer"]
+    assert [part.name for part in all_parts(addresses)] == OURS
     assert "BOURSE_CLOCK" not in addresses.settings()
     assert "SECRET_KEY" not in addresses.settings()
 

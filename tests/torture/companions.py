@@ -21,13 +21,6 @@ officers.main(sys.argv[1])
 
 
 @asynccontextmanager
-async def standby(house: House) -> AsyncIterator[Path]:
-    """A second engine: it stands by, and takes over. Yields its log."""
-    async with _kept(house, "standby", ["manage.py", "run_engine"], house.environment) as log:
-        yield log
-
-
-@asynccontextmanager
 async def officers(house: House, name: str) -> AsyncIterator[Path]:
     """Two who mint; nobody stops them at a named moment. Yields where they write each mint."""
     environment = {

@@ -14,7 +14,7 @@ import httpx
 from tests.customers import accept_disclosures, trading_key
 from tests.house import House
 from tests.torture import faults
-from tests.torture.companions import officers, standby
+from tests.torture.companions import officers
 from tests.torture.load import LISTINGS, Load
 from tests.torture.losses import list_losses, list_unfinished
 from tests.torture.plan import Run
@@ -46,7 +46,6 @@ class Torture:
     async def run(self) -> list[str]:
         """All runs; a sentence for everything that was lost, or never came."""
         async with AsyncExitStack() as companions:
-            await companions.enter_async_context(standby(self.house))
             load = await self._begin()
             if not self.is_short:
                 load.mints = await companions.enter_async_context(

@@ -4,7 +4,7 @@
 2. servers        PostgreSQL, Valkey and the sandbox's parties, at once
 3. database       roles, database, migrations as the owner
 4. demo           once
-5. processes      web, engine, worker, sealer; then the market maker
+5. processes      web, engines and their stand-bys, worker, sealer; then the market maker
 6. var/run.json   every address, when all is ready
 """
 
@@ -96,6 +96,8 @@ def start_all(overseer: Overseer, addresses: Addresses, chosen: list[Part], *, d
     _start(overseer, first)
     if any("postgres" in part.needs or part.name == "postgres" for part in chosen):
         _prepare_database(overseer, addresses)
+    if any(part.name == "engine" for part in rest):
+        rest += catalogue.further_engines(addresses)
     _start(overseer, rest)
     if demo:
         _load_demo(overseer, addresses)

@@ -21,6 +21,7 @@ PROBE_SECONDS = 3.0
 # A process that nothing can be asked is taken for well when it lives this long.
 SETTLED_SECONDS = 2.0
 SERVERS = frozenset({"postgres", "valkey"})
+FIRST_POOL = 1
 # A sandbox party gets these and its own secrets, never a database's password.
 PUBLIC = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "PYTHONUNBUFFERED")
 # By the name under which the party reads it, the setting that it shares with us.
@@ -43,7 +44,8 @@ def all_parts(addresses: Addresses) -> list[Part]:
     """What this machine can run with these addresses, in starting order."""
     parts = [_postgres(addresses), _valkey(addresses)]
     parts += [_party(name, addresses) for name in PARTIES if name in addresses.embedded]
-    parts += [_web(addresses), _engine(addresses), _worker(addresses), _sealer(addresses)]
+    parts += [_web(addresses), *engines_of(FIRST_POOL, addresses)]
+    parts += [_worker(addresses), _sealer(addresses)]
     if addresses.environment.bourse_env == "development":
         parts.append(_market_maker(addresses))
     ours = [part for part in parts if part.name not in SERVERS or part.name in addresses.embedded]
@@ -125,9 +127,22 @@ def _web(addresses: Addresses) -> Part:
     return _python("web", addresses, argv, lambda: _is_ok(url), SERVERS)
 
 
-def _engine(addresses: Addresses) -> Part:
-    beats = _HeartbeatWatch(addresses.process_environment()["DATABASE_URL"])
-    return _python("engine", addresses, ["manage.py", "run_engine"], beats.has_moved, SERVERS)
+def engines_of(pool_id: int, addresses: Addresses) -> list[Part]:
+    """An engine for the pool and one that stands by; which of them is which, they settle."""
+    beats = _HeartbeatWatch(addresses.process_environment()["DATABASE_URL"], pool_id)
+    number = "" if pool_id == FIRST_POOL else f"-{pool_id}"
+    argv = ["manage.py", "run_engine", "--pool", str(pool_id)]
+    engine = _python(f"engine{number}", addresses, argv, beats.has_moved, SERVERS)
+    return [engine, _settling(f"stand-by{number}", addresses, argv)]
+
+
+def further_engines(addresses: Addresses) -> list[Part]:
+    """Those of every pool but the first, once the database can be asked for pools."""
+    with psycopg.connect(addresses.process_environment()["DATABASE_URL"]) as connection:
+        rows = connection.execute(
+            "SELECT id FROM trading_pool WHERE id <> %s ORDER BY id", [FIRST_POOL]
+        ).fetchall()
+    return [part for (pool_id,) in rows for part in engines_of(pool_id, addresses)]
 
 
 def _worker(addresses: Addresses) -> Part:
@@ -209,16 +224,18 @@ class _Settling:
 
 
 class _HeartbeatWatch:
-    """The engine is ready once a pool's heartbeat moves: only its owner writes that."""
+    """An engine is ready once its pool's heartbeat moves: only the owner writes that."""
 
-    def __init__(self, database_url: str) -> None:
-        self._url = database_url
+    def __init__(self, database_url: str, pool_id: int) -> None:
+        self._url, self._pool_id = database_url, pool_id
         self._first: object = self
 
     def has_moved(self) -> bool:
         try:
             with psycopg.connect(self._url, connect_timeout=int(PROBE_SECONDS)) as connection:
-                row = connection.execute("SELECT max(heartbeat_at) FROM trading_pool").fetchone()
+                row = connection.execute(
+                    "SELECT heartbeat_at FROM trading_pool WHERE id = %s", [self._pool_id]
+                ).fetchone()
         except psycopg.Error:
             return False
         beat = row[0] if row else None
