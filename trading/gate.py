@@ -12,6 +12,7 @@ from accounts import queries as accounts
 from accounts.models import Investor
 from kernel.refusals import NotFound
 from trading.pages import MarketRow
+from trading.queries.stops import find_stop
 
 STATE_WORDS = {
     "online": ("Open", "good"),
@@ -114,7 +115,8 @@ def find_gate(*, investor: Investor | None, row: MarketRow, is_signed_in: bool) 
             stops_selling=True,
         )
     return (
-        _gate_of_eligibility(investor)
+        _gate_of_stop(investor, row)
+        or _gate_of_eligibility(investor)
         or _gate_of_offering(row)
         or _gate_of_disclosure(investor, row)
     )
@@ -130,6 +132,15 @@ def find_closure(row: MarketRow) -> Gate | None:
         return None
     words, _ = STATE_WORDS[row.listing.state]
     return Gate(words, row.listing.state_reason, trade, "Look at the market")
+
+
+def _gate_of_stop(investor: Investor, row: MarketRow) -> Gate | None:
+    words = find_stop(
+        investor_id=investor.pk, partner_id=investor.partner_id, listing_id=row.listing.id
+    )
+    if words is None:
+        return None
+    return Gate("Trading is stopped", words, reverse("help"), "How to reach us", stops_selling=True)
 
 
 def _gate_of_eligibility(investor: Investor) -> Gate | None:

@@ -9,8 +9,9 @@ from accounts.models import Investor, User
 from kernel import clock
 from tests.partners import KrakenClient, Partner
 from tests.trading.conftest import USD
-from tests.trading.fee_stories import MILLION_USD, partner, schedule
-from trading import pages
+from tests.trading.fee_stories import MILLION_USD, partner, schedule, two_officers
+from trading import kill_switches, pages
+from trading.engine.stops import StopScope
 from trading.models import InvestorVolume, VolumeDay
 from trading.offering import reader_of
 
@@ -135,3 +136,21 @@ def test_the_ticket_reckons_with_the_readers_own_rates(alice: int, venue: Any) -
 
     assert (rates(alice), rates(other), rates(None)) == ((700, 1_500), (900, 2_000), (900, 2_000))
     assert "0.0015" in str(Partner.of(alice, "read").get("/api/v1/listings/AAPLxUSDC/"))
+
+
+def test_the_trade_page_says_that_trading_is_stopped_and_still_shows_what_is_open(
+    alice: int, venue: Any
+) -> None:
+    mia, _ = two_officers()
+    kill_switches.stop_trading(
+        scope=StopScope.LISTING, key=venue.listing.pk, reason="Secret",
+        public_words="Back at noon.", officer=mia, now=clock.now(),
+    )  # fmt: skip
+    Investor.objects.filter(pk=alice).update(first_approved_at=clock.now())
+
+    page = page_of(alice, "/trade/AAPLxUSDC/")
+
+    assert "Trading is stopped" in page
+    assert "Back at noon." in page
+    assert "Secret" not in page
+    assert 'data-order-url="/orders/"' not in page  # the ticket
