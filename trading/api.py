@@ -97,8 +97,9 @@ class CandleListApi(APIView):
         candles = queries.candles(
             listing_id=listing.id,
             interval_seconds=query["interval_seconds"],
-            now=clock.now(),
             start_at=_moment(query.get("start_at")),
+            before=_moment(query.get("before")),
+            adjusted=query["adjusted"],
             limit=query["limit"],
         )
         return Response([candle_json(candle, listing) for candle in candles])

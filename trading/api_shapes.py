@@ -19,9 +19,9 @@ from trading.queries import (
     PriceLevel,
     TradeView,
 )
-from trading.queries.market import CANDLES_MAX, DEPTH_LEVELS_MAX
+from trading.queries.charts import CANDLES_MAX, INTERVALS_SECONDS
+from trading.queries.market import DEPTH_LEVELS_MAX
 
-INTERVALS_SECONDS = (60, 300, 900, 1_800, 3_600, 14_400, 86_400, 604_800)
 CLIENT_ORDER_ID_CHARS_MAX = 36
 MULTIPLIER_DECIMALS = 18
 EPOCH_SECONDS_MAX = 4_102_444_800  # the year 2100
@@ -36,6 +36,15 @@ class CandleQuery(Shape):
     interval_seconds = serializers.ChoiceField(choices=INTERVALS_SECONDS, default=60)
     start_at = serializers.IntegerField(
         min_value=0, max_value=EPOCH_SECONDS_MAX, required=False, help_text="seconds since 1970"
+    )
+    before = serializers.IntegerField(
+        min_value=0,
+        max_value=EPOCH_SECONDS_MAX,
+        required=False,
+        help_text="candles that begin before these seconds: the first one's, to page back",
+    )
+    adjusted = serializers.BooleanField(
+        default=False, help_text="prices per share and volume in shares, by the multiplier then"
     )
     limit = serializers.IntegerField(min_value=1, max_value=CANDLES_MAX, default=500)
 
@@ -130,6 +139,7 @@ class CandleSerializer(Shape):
     close = serializers.CharField()
     volume = serializers.CharField()
     cash = serializers.CharField()
+    vwap = serializers.CharField(help_text="the average price, weighted by volume")
     trades = serializers.IntegerField()
 
 
@@ -236,6 +246,7 @@ def candle_json(candle: Candle, listing: ListingView) -> dict[str, Any]:
         "close": _cash(listing, candle.close_units),
         "volume": _quantity(listing, candle.volume_units),
         "cash": _cash(listing, candle.cash_units),
+        "vwap": _cash(listing, candle.vwap_units),
         "trades": candle.trades,
     }
 

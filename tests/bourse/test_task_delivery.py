@@ -68,7 +68,7 @@ from tests.due_records import (
 )
 from tests.ledger_stories import POOL
 from tests.parties import Party, SandboxClock
-from trading.models import InvestorVolume, Trade
+from trading.models import Candle, InvestorVolume, Trade
 
 PATIENCE_SECONDS = 120
 QUEUE = "celery:celery"  # as the broker's list is named, with the settings' prefix
@@ -95,6 +95,7 @@ RECORD_TASKS = [
     "reference.poll_prices",
     "reference.prune_ticks",
     "trading.count_volumes",
+    "trading.count_candles",
     "reporting.tasks.export_transactions",
 ]
 
@@ -282,6 +283,7 @@ class Records:
             and ReferencePrice.objects.exists()
             and ExportFile.objects.exists()
             and InvestorVolume.objects.exists()
+            and Candle.objects.exists()
         )
 
 
@@ -322,6 +324,8 @@ def test_each_effect_on_people_prices_and_reports_happens_once(
     assert ReferencePrice.objects.filter(instrument__ticker="AAPL").count() == 1
     assert (ExportFile.objects.count(), NotReportableTrade.objects.count()) == (1, 1)
     traded = Trade.objects.get()
+    counted = Candle.objects.order_by("step_seconds").values_list("step_seconds", "trades")
+    assert list(counted) == [(60, 1), (3_600, 1), (86_400, 1)]
     volumes = InvestorVolume.objects.filter(day=traded.traded_at.date())
     assert dict(volumes.values_list("investor_id", "day_units")) == {
         traded.buyer_id: traded.cash_units, traded.seller_id: traded.cash_units,

@@ -62,7 +62,7 @@ def test_trades_page_by_number_in_both_directions(venue: Any, traded: dict[str, 
 def test_a_candle_has_the_first_highest_lowest_and_last_price(
     venue: Any, traded: dict[str, int]
 ) -> None:
-    day = queries.candles(listing_id=venue.listing.pk, interval_seconds=86_400, now=clock.now())
+    day = queries.candles(listing_id=venue.listing.pk, interval_seconds=86_400)
 
     candle = day[-1]
     assert (candle.open_units, candle.high_units, candle.low_units, candle.close_units) == (

@@ -121,7 +121,6 @@ def ohlc(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     found = queries.candles(
         listing_id=listing.id,
         interval_seconds=step,
-        now=now,
         start_at=start_at,
         limit=CANDLES_MAX,
     )

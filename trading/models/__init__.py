@@ -10,6 +10,7 @@ Amounts are integers in base units: quantities of the listing's asset, cash of
 its quote; a price is quote base units per whole token, a multiple of the tick.
 """
 
+from trading.models.candles import Candle, CandleProgress
 from trading.models.fees import FeeSchedule, FeeTier, InvestorVolume, VolumeDay
 from trading.models.listings import Listing, ListingCountryBlock, ListingPhase, Pool
 from trading.models.orders import DeadMan, Order, OrderTerms, Trade
@@ -19,6 +20,8 @@ from trading.models.safety import KillSwitch, KillSwitchEffect
 
 __all__ = [
     "BookEvent",
+    "Candle",
+    "CandleProgress",
     "DeadMan",
     "FeeSchedule",
     "FeeTier",

@@ -1,5 +1,6 @@
 """Reads of trading: listings, the public market, an investor's orders and trades."""
 
+from trading.queries.charts import Candle, Statistics, candles, statistics
 from trading.queries.listings import (
     ListingView,
     get_listing,
@@ -7,17 +8,7 @@ from trading.queries.listings import (
     views_by_id,
     views_by_symbol,
 )
-from trading.queries.market import (
-    Candle,
-    Depth,
-    PriceLevel,
-    Statistics,
-    TradeView,
-    candles,
-    depth,
-    recent_trades,
-    statistics,
-)
+from trading.queries.market import Depth, PriceLevel, TradeView, depth, recent_trades
 from trading.queries.orders import (
     OwnTrade,
     find_order,

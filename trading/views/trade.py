@@ -93,7 +93,7 @@ def candles(request: HttpRequest, symbol: str) -> JsonResponse:
     now = clock.now()
     row = pages.get_market_row(symbol=symbol, reader=reader_of(request), now=now)
     seconds = INTERVALS.get(request.GET.get("interval", "5m"), INTERVALS["5m"])
-    found = queries.candles(listing_id=row.listing.id, interval_seconds=seconds, now=now)
+    found = queries.candles(listing_id=row.listing.id, interval_seconds=seconds)
     rows = [
         [int(each.start_at.timestamp()), each.open_units, each.high_units, each.low_units,
          each.close_units, each.volume_units]
