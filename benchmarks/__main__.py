@@ -61,6 +61,13 @@ def order_entry_p99(rounds: int, seconds: float, seed: int) -> Result:
         return order_entry.tail(servers, rounds=rounds, seconds=seconds, seed=seed)
 
 
+def market_data_fanout(rounds: int, seconds: float, seed: int) -> Result:
+    from benchmarks import market_data_fanout
+
+    with Servers() as servers:
+        return market_data_fanout.run(servers, rounds=rounds, seconds=seconds, seed=seed)
+
+
 def ledger_post(rounds: int, seconds: float, seed: int) -> Result:
     from benchmarks import ledger_post
 
@@ -89,6 +96,7 @@ BENCHES: dict[str, Callable[[int, float, int], Result]] = {
     "order_entry_ws": order_entry_ws,
     "order_entry_latency": order_entry_latency,
     "order_entry_p99": order_entry_p99,
+    "market_data_fanout": market_data_fanout,
     "ledger_post": ledger_post,
     "verify_ledger": verify_ledger,
     "balance_as_of": balance_as_of,
