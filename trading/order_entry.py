@@ -77,8 +77,18 @@ async def cancel(
     try:
         return await _send_cancel(command, timeout_seconds)
     except engine_pool.OrderUnknown:
-        closed = await sync_to_async(_find_closed)(command)
-        raise engine_pool.OrderNotOpen(status=closed.status) from None
+        await raise_closed(command)
+        raise
+
+
+async def raise_closed(command: CancelOrder) -> None:
+    """Say why the engine does not know what is to be canceled.
+
+    :raises NotFound: no such order of this investor.
+    :raises trading.engine.pool.OrderNotOpen: it is closed already.
+    """
+    closed = await sync_to_async(_find_closed)(command)
+    raise engine_pool.OrderNotOpen(status=closed.status) from None
 
 
 async def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
@@ -93,13 +103,13 @@ def place_sync(
     command: PlaceOrder, *, timeout_seconds: float = COMMAND_TIMEOUT_SECONDS
 ) -> OrderView:
     """`place` for code without an event loop."""
-    return _in_background(place(command, timeout_seconds=timeout_seconds))
+    return in_background(place(command, timeout_seconds=timeout_seconds))
 
 
 def cancel_sync(command: CancelOrder) -> OrderView:
     """`cancel` for code without an event loop."""
     try:
-        return _in_background(_send_cancel(command, COMMAND_TIMEOUT_SECONDS))
+        return in_background(_send_cancel(command, COMMAND_TIMEOUT_SECONDS))
     except engine_pool.OrderUnknown:
         # Read here: the background loop would ask for this very thread, which waits for it.
         closed = _find_closed(command)
@@ -112,7 +122,7 @@ def cancel_all_sync(*, investor_id: int) -> int:
     :raises OutcomeUnknown: for some no answer came in time; ask again, it does no harm.
     """
     ids = queries.list_open_ids(investor_id=investor_id)
-    return _in_background(_cancel_each(investor_id, ids))
+    return in_background(_cancel_each(investor_id, ids))
 
 
 def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
@@ -223,5 +233,5 @@ class _Background:
 _background = _Background()
 
 
-def _in_background(work: Coroutine[Any, Any, T]) -> T:
+def in_background(work: Coroutine[Any, Any, T]) -> T:
     return _background.run(work)
