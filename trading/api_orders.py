@@ -27,6 +27,7 @@ from kernel import clock
 from trading import order_bodies, order_entry, queries
 from trading.api import listing_of, page_answer
 from trading.commands import CancelOrder, OrderView
+from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.order_bodies import PlaceBody, read
 from trading.order_shapes import (
     OrderPage,
@@ -145,8 +146,7 @@ class OwnTradeListApi(APIView):
 
 
 def _timeout(deadline: datetime | float | None) -> float:
-    longest = order_entry.COMMAND_TIMEOUT_SECONDS
-    return order_bodies.timeout_of(deadline, now=clock.now(), longest=longest)
+    return order_bodies.timeout_of(deadline, now=clock.now(), longest=COMMAND_TIMEOUT_SECONDS)
 
 
 def _order_answer(order: OrderView) -> Response:

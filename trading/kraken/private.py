@@ -14,6 +14,7 @@ from custody.pages import Holding, list_holdings
 from kernel.money import format_units
 from trading import order_entry, queries
 from trading.commands import CancelOrder, OrderView
+from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.kraken import fees, history, wording
 from trading.kraken.order_requests import read_deadline, read_order
 from trading.kraken.parameters import Parameters
@@ -67,7 +68,7 @@ def add_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
 
 
 def _timeout(deadline: datetime | None, now: datetime) -> float:
-    return timeout_of(deadline, now=now, longest=order_entry.COMMAND_TIMEOUT_SECONDS)
+    return timeout_of(deadline, now=now, longest=COMMAND_TIMEOUT_SECONDS)
 
 
 def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
