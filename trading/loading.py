@@ -12,10 +12,12 @@ from uuid import UUID
 import psycopg
 
 from trading.engine.book import BookOrder
-from trading.engine.effects import Effects
-from trading.engine.market import Eligibility, Funds, Market, Rules
+from trading.engine.market import Eligibility, Funds, Rules
 from trading.engine.pool import Pool, TransferRequest
+from trading.engine.state import UNTRIGGERED
+from trading.engine.terms import Terms
 from trading.loading_fees import load_rates, load_stops
+from trading.loading_protection import load_protection
 from trading.records import HouseAccounts
 
 Connection = psycopg.Connection[Any]
@@ -26,7 +28,9 @@ RULES = """
     SELECT listing.id, symbol, asset_id, asset.code, quote_id, asset.instrument_id, tick_units,
            lot_units, min_cash_units, maker_fee_e6, taker_fee_e6, protection_e6, collar_e6, state,
            (SELECT array_agg(country::text) FROM trading_listingcountryblock
-             WHERE listing_id = listing.id)
+             WHERE listing_id = listing.id),
+           band_e6, hours, max_cash_units, max_quantity_units, state_reason,
+           extract(epoch FROM state_until)::float8
       FROM trading_listing AS listing JOIN custody_asset AS asset ON asset.id = asset_id
      WHERE pool_id = %(pool)s AND (%(ids)s::bigint[] IS NULL OR listing.id = ANY (%(ids)s))
 """
@@ -57,8 +61,24 @@ OPEN_ORDERS = """
     SELECT id, listing_id, investor_id, owner_group, snapshot_id, side, type, time_in_force,
            post_only, price_units, quantity_units, cash_units, filled_units, filled_cash_units,
            fee_units, fee_millionths, maker_fee_e6, held_units, client_order_id, user_ref, source,
-           priority, batch_no, date_part('epoch', accepted_at)
-      FROM trading_order WHERE status = 'open' AND listing_id = ANY (%s)
+           priority, batch_no, date_part('epoch', accepted_at), status, protection_price_units
+      FROM trading_order WHERE status IN ('open', 'untriggered') AND listing_id = ANY (%s)
+"""
+TERMS = """
+    SELECT order_id, date_part('epoch', expires_at), display_units, reduce_only,
+           self_trade_prevention, trigger_by, trigger_price_units, trail_units, trail_e6,
+           limit_offset_units, link_id, parent_id, close_take_profit_units, close_stop_loss_units,
+           replaces, date_part('epoch', triggered_at)
+      FROM trading_order JOIN trading_orderterms ON order_id = trading_order.id
+     WHERE status IN ('open', 'untriggered') AND listing_id = ANY (%s)
+"""
+DEAD_MEN = "SELECT investor_id, date_part('epoch', due_at) FROM trading_deadman WHERE pool_id = %s"
+LAST_PRICES = """
+    SELECT listing.id, last.price_units
+      FROM unnest(%s::bigint[]) AS listing (id)
+     CROSS JOIN LATERAL (
+        SELECT price_units FROM trading_trade
+         WHERE listing_id = listing.id ORDER BY trade_no DESC LIMIT 1) AS last
 """
 COUNTERS = """
     SELECT listing.id, last.event_seq, last.book_seq, last.trade_no
@@ -66,14 +86,6 @@ COUNTERS = """
      CROSS JOIN LATERAL (
         SELECT event_seq, book_seq, trade_no FROM trading_bookevent
          WHERE listing_id = listing.id ORDER BY event_seq DESC LIMIT 1) AS last
-"""
-# Per token: the price of a share times the shares in a token, in units of a six-decimal quote.
-REFERENCES = """
-    SELECT asset.id, (price_per_share_micros * multiplier_e18 / 1e18)::bigint, is_halted
-      FROM reference_referenceprice AS price
-      JOIN custody_asset AS asset ON asset.instrument_id = price.instrument_id
-     WHERE asset.kind = 'token'
-       AND (%(ids)s::bigint[] IS NULL OR price.instrument_id = ANY (%(ids)s))
 """
 RECENT_COMMANDS = """
     SELECT id FROM trading_order WHERE id >= %s
@@ -84,8 +96,8 @@ TRANSFERS = """
 """
 
 
-def load_pool(connection: Connection, pool_id: int) -> Pool:
-    """Everything that the engine of this pool knows, as committed."""
+def load_pool(connection: Connection, pool_id: int, now: float) -> Pool:
+    """Everything that the engine of this pool knows, as committed; `now`: of its last batch."""
     pool = Pool()
     for rules in load_rules(connection, pool_id, None):
         pool.add_market(rules)
@@ -96,13 +108,42 @@ def load_pool(connection: Connection, pool_id: int) -> Pool:
     for listing_id, *counters in connection.execute(COUNTERS, [listing_ids]):
         market = pool.markets_by_id[listing_id]
         market.event_seq, market.book_seq, market.trade_no = counters
-    for order in load_open_orders(connection, listing_ids):
-        pool.restore(order)
-    set_references(pool.markets_by_id.values(), connection, None)
+    for listing_id, price in connection.execute(LAST_PRICES, [listing_ids]):
+        pool.markets_by_id[listing_id].last = price
     # As of the beginning of time: the first batch lets begin what has begun by then.
     pool.rates, pool.stops = load_rates(connection, 0.0), load_stops(connection)
+    _restore_orders(pool, connection, listing_ids)
+    for investor_id, due in connection.execute(DEAD_MEN, [pool_id]):
+        pool.timers.restore_dead_man(investor_id, due)
+    load_protection(connection, pool, pool_id, now)
     pool.check_invariants()
     return pool
+
+
+def _restore_orders(pool: Pool, connection: Connection, listing_ids: list[int]) -> None:
+    """Put every live order back where it was."""
+    terms = {row[0]: Terms(*row[1:]) for row in connection.execute(TERMS, [listing_ids])}
+    fired = []
+    for order in load_open_orders(connection, listing_ids):
+        order.terms = terms.get(order.id)
+        if order.status == UNTRIGGERED:
+            order.taker_fee_e6 = _taker_fee_e6(order, pool)
+            if order.terms is not None and order.terms.triggered_at is not None:
+                fired.append(order)
+                continue
+        pool.restore(order)
+    # In the order in which their triggers were met.
+    fired.sort(key=lambda order: (order.terms and order.terms.triggered_at, order.priority))
+    for order in fired:
+        pool.restore(order)
+
+
+def _taker_fee_e6(order: BookOrder, pool: Pool) -> int:
+    """What it would pay now if it came in and took."""
+    sender = pool.eligibility.get(order.investor_id)
+    rules = pool.markets_by_id[order.listing_id].rules
+    partner_id = sender.partner_id if sender is not None else None
+    return pool.rates.of(order.investor_id, partner_id, rules)[1]
 
 
 def load_open_orders(connection: Connection, listing_ids: list[int]) -> list[BookOrder]:
@@ -121,7 +162,7 @@ def load_open_orders(connection: Connection, listing_ids: list[int]) -> list[Boo
 
 def load_rules(connection: Connection, pool_id: int, ids: list[int] | None) -> list[Rules]:
     rows = connection.execute(RULES, {"pool": pool_id, "ids": ids}).fetchall()
-    return [Rules(*(*row[:-1], frozenset(row[-1] or ()))) for row in rows]
+    return [Rules(*row[:14], frozenset(row[14] or ()), *row[15:]) for row in rows]
 
 
 def load_eligibility(connection: Connection, ids: list[int] | None) -> dict[int, Eligibility]:
@@ -163,27 +204,6 @@ def load_transfers(connection: Connection, ids: list[UUID]) -> list[TransferRequ
     return [TransferRequest(*row) for row in connection.execute(TRANSFERS, [ids])]
 
 
-def set_references(
-    markets: Iterable[Market],
-    connection: Connection,
-    instrument_ids: list[int] | None,
-    effects: Effects | None = None,
-) -> None:
-    """Give markets the newest outside price of their token, and whether its share is halted.
-
-    A halt that begins or ends is noted in `effects`, for those who watch.
-    """
-    rows = connection.execute(REFERENCES, {"ids": instrument_ids}).fetchall()
-    by_asset = {asset: (price, halted) for asset, price, halted in rows}
-    for market in markets:
-        if market.rules.base_id in by_asset:
-            was_halted = market.underlying_halted
-            market.reference, market.underlying_halted = by_asset[market.rules.base_id]
-            if effects is not None and market.underlying_halted != was_halted:
-                effects.undo.append((setattr, (market, "underlying_halted", was_halted)))
-                effects.restated.add(market.rules.symbol)
-
-
 def _order(row: tuple[Any, ...], same: dict[Any, Any]) -> BookOrder:
     shared = same.setdefault
     order = BookOrder(row[0], row[1], shared(row[2], row[2]), shared(row[3], row[3]))
@@ -197,5 +217,6 @@ def _order(row: tuple[Any, ...], same: dict[Any, Any]) -> BookOrder:
     order.client_order_id, order.user_ref = row[18], row[19]
     order.source = shared(row[20], row[20])
     order.priority, order.batch_no, order.accepted_at = row[21], row[22], row[23]
+    order.status, order.protection_price = shared(row[24], row[24]), row[25]
     order.leaves = row[10] - row[12]
     return order

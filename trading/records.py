@@ -27,6 +27,7 @@ from custody.ledger_core import (
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects, TradeRecord
 from trading.engine.market import Funds
+from trading.terms_records import write_terms
 
 Cursor = psycopg.Cursor[Any]
 TRADE = EntryKind.TRADE.value  # a plain str is formatted faster, thousands of times a second
@@ -141,13 +142,16 @@ def open_accounts(cursor: Cursor, pool_id: int, opened: list[Funds]) -> None:
         funds.account_id = found[funds.investor_id, funds.asset_id]
 
 
-def write_batch(cursor: Statements, effects: Effects, house: HouseAccounts, block: IdBlock) -> None:
+def write_batch(
+    cursor: Statements, effects: Effects, house: HouseAccounts, block: IdBlock, *, pool_id: int
+) -> None:
     """Queue all statements of a batch. `block` holds ids enough for its entries."""
     now = datetime.fromtimestamp(effects.now, UTC)
     if effects.new:
         cursor.execute(INSERT_ORDERS, [effects.batch_no, now, now, *_new_orders(effects)])
     if effects.changed:
         cursor.execute(UPDATE_ORDERS, [effects.batch_no, now, *_changed(effects.changed.values())])
+    write_terms(cursor, effects, pool_id)
     if effects.trades:
         cursor.execute(INSERT_TRADES, [effects.batch_no, now, *_trades(effects.trades)])
     _write_ledger(cursor, effects, house, block, now)

@@ -167,8 +167,11 @@ class Sequencer:
         self.settle()
 
     def is_due(self) -> bool:
-        """Whether a batch without commands is: for the inbox, or as a sign of life."""
+        """Whether a batch without commands is: by the time, for the inbox, as a sign of life."""
         if time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS:
+            return True
+        due = self.owned.pool.next_due()
+        if due is not None and due <= clock.now().timestamp():
             return True
         return fence.inbox_waits(self._database_line, self.pool_id)
 
@@ -301,7 +304,9 @@ class Sequencer:
     def _fill(self, work: Work, inbox: Sequence[InboxRow]) -> None:
         """Make the batch's statements and messages."""
         effects = work.batch.effects
-        records.write_batch(work.statements, effects, self.owned.house, self._block)
+        records.write_batch(
+            work.statements, effects, self.owned.house, self._block, pool_id=self.pool_id
+        )
         if inbox:
             fence.consume_inbox(work.statements, effects.batch_no, inbox)
         work.mail = publishing.pack(self.pool_id, self.owned.pool, work.batch)
