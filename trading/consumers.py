@@ -12,9 +12,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID
 
-import msgspec
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
@@ -24,32 +22,20 @@ from accounts.models.api_keys import SCOPES
 from accounts.queries import get_investor_for
 from kernel import clock, faults
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
-from trading import feed_shapes, market_data, order_entry, queries, socket_guard
-from trading.api_shapes import PlaceOrderBody, place_command
-from trading.commands import CancelOrder, OrderView, PlaceOrder
+from trading import feed_shapes, market_data, queries, socket_guard
 from trading.frames import find_wire
 from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import ANYONE, reader_of
-from trading.order_shapes import order_json
-from trading.queries import ListingView
-from trading.queries.listings import views_by_symbol
 from trading.socket_guard import Allowance, TooManyMessages
+from trading.socket_orders import Desk, MalformedMessage
 
 logger = logging.getLogger(__name__)
 
 MESSAGE_CHARS_MAX = 8_192
-COMMANDS_IN_FLIGHT_MAX = 200
 SUBSCRIPTIONS_MAX = 300
 ALL_SCOPES = frozenset(SCOPES)
 TOO_FAST_CODE = 4429
-
-
-class MalformedMessage(Refusal):
-    """The message is not understood."""
-
-    code = "malformed_message"
-    http_status = 400
 
 
 class MessageTooLarge(Refusal):
@@ -76,25 +62,30 @@ class MarketConsumer(AsyncWebsocketConsumer):
     """One socket."""
 
     async def connect(self) -> None:
-        self._mailbox = Mailbox(find_wire(self.scope))
+        self._wire = find_wire(self.scope)
+        self._mailbox = Mailbox(self._wire)
         self._allowance = Allowance()
-        self._commands: set[asyncio.Task[None]] = set()
+        self._desk = Desk(self, self._allowance)
         self._subscriptions: set[tuple[str, str]] = set()
+        self._has_subscribed = False
         self._investor_id: int | None = None
         self._scopes: frozenset[str] = frozenset()
         self._key_id: str | None = None
         self._reader = ANYONE
-        self._offered: dict[str, tuple[float, ListingView]] = {}
-        self._views: dict[str, ListingView] = {}
         await self._know_by_session()
         await self.accept()
         self._pump = asyncio.create_task(self._send_mail())
         self._watch = asyncio.create_task(self._look_again())
+        if self._wire is not None:
+            self._wire.on_text = self._desk.take_at_once
 
     async def disconnect(self, code: int) -> None:
         if not hasattr(self, "_pump"):
             return
-        market_data.get_feed().forget(self._mailbox)
+        if self._wire is not None:
+            self._wire.on_text = None
+        if self._has_subscribed:  # else there may be no feed, and none is wanted
+            market_data.get_feed().forget(self._mailbox)
         # Commands go on: what was sent is executed, and asked for by its id.
         self._pump.cancel()
         self._watch.cancel()
@@ -113,11 +104,14 @@ class MarketConsumer(AsyncWebsocketConsumer):
             message = _parse(text_data)
             await self._handle(message)
         except TooManyMessages as refusal:
-            self._refuse(message, refusal)
+            self.refuse(message, refusal)
             await asyncio.sleep(0)  # let the pump tell before the socket closes
             await self.close(code=TOO_FAST_CODE)
         except Refusal as refusal:
-            self._refuse(message, refusal)
+            self.refuse(message, refusal)
+        finally:
+            if self._wire is not None:
+                self._wire.message_done()
 
     async def _handle(self, message: dict[str, Any]) -> None:
         handlers: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
@@ -134,15 +128,15 @@ class MarketConsumer(AsyncWebsocketConsumer):
         await handle(message)
 
     async def _pong(self, message: dict[str, Any]) -> None:
-        self._answer(message, {"type": "pong"})
+        self.answer(message, {"type": "pong"})
 
-    def _answer(self, message: dict[str, Any], answer: dict[str, Any]) -> None:
+    def answer(self, message: dict[str, Any], answer: dict[str, Any]) -> None:
         if "request_id" in message:
             answer = {**answer, "request_id": message["request_id"]}
         self._mailbox.put(feed_shapes.encode(answer))
         faults.reach("web.after_answer")
 
-    def _refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
+    def refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
         kind = "unknown" if isinstance(refusal, OutcomeUnknown) else "refused"
         answer: dict[str, Any] = {
             "type": kind,
@@ -154,7 +148,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
             answer["order_id"] = refusal.details["order_id"]
         elif refusal.details:
             answer["details"] = refusal.details
-        self._answer(message, answer)
+        self.answer(message, answer)
 
     # Who it is.
 
@@ -170,14 +164,17 @@ class MarketConsumer(AsyncWebsocketConsumer):
         )
         self._key_id = principal.key_id
         await self._know(principal.investor_id, principal.scopes)
-        self._answer(message, {"type": "authenticated", "scopes": sorted(principal.scopes)})
+        self.answer(message, {"type": "authenticated", "scopes": sorted(principal.scopes)})
 
     async def _know(self, investor_id: int, scopes: frozenset[str]) -> None:
         # Whoever was known before is not the one who listens from now on.
         self._forget_own()
         self._investor_id, self._scopes = investor_id, scopes
+        self._desk.investor_id = None
         self._reader = await sync_to_async(reader_of)(investor_id=investor_id)
-        self._offered.clear()
+        self._desk.know_offered({})
+        self._desk.source = "web" if self._key_id is None else "api"
+        self._desk.investor_id = investor_id if "trade" in scopes else None
 
     def _require(self, scope: str) -> int:
         """The investor, if signed in and with this scope.
@@ -210,15 +207,15 @@ class MarketConsumer(AsyncWebsocketConsumer):
 
     def _stand(self, standing: socket_guard.Standing) -> None:
         self._reader = standing.reader
-        self._offered.clear()
+        self._desk.know_offered(standing.offered)
         for channel, symbol in sorted(self._subscriptions):
             if symbol and symbol not in standing.offered:
                 self._drop(channel, symbol)
-                self._refuse({"channel": channel, "listing": symbol}, NotFound())
+                self.refuse({"channel": channel, "listing": symbol}, NotFound())
         if not standing.is_signed_in:
             self._forget_own()
-            self._investor_id = None
-            self._refuse({}, NotAuthenticated())
+            self._investor_id = self._desk.investor_id = None
+            self.refuse({}, NotAuthenticated())
 
     def _forget_own(self) -> None:
         for channel, symbol in list(self._subscriptions):
@@ -244,7 +241,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
             raise MalformedMessage(f"`channel` is one of: {names}.")
         if channel == "ticker" and message.get("listing") == "*":
             return await self._subscribe_all_tickers()
-        view = await self._find_listing(message)
+        view = await self._desk.find_listing(message.get("listing"), self._reader)
         self._note(channel, view.symbol)
         return await market_data.get_feed().subscribe(self._mailbox, channel, view)
 
@@ -257,6 +254,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
     def _note(self, channel: str, key: str) -> None:
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
             raise TooManySubscriptions
+        self._has_subscribed = True
         self._subscriptions.add((channel, key))
 
     async def _unsubscribe(self, message: dict[str, Any]) -> None:
@@ -267,76 +265,11 @@ class MarketConsumer(AsyncWebsocketConsumer):
         for each in found:
             self._drop(*each)
 
-    async def _find_listing(self, message: dict[str, Any]) -> ListingView:
-        """The listing named, as far as it is offered to this reader."""
-        symbol = message.get("listing")
-        if not isinstance(symbol, str):
-            raise MalformedMessage("Name the `listing`, such as AAPLxUSDC.")
-        until, view = self._offered.get(symbol, (0.0, None))
-        if view is None or until < time.monotonic():
-            find = sync_to_async(queries.get_listing)
-            view = await find(symbol=symbol, reader=self._reader)
-            # Bounded by the listings that exist: an unknown name has raised.
-            self._offered[symbol] = (time.monotonic() + socket_guard.RECHECK_SECONDS, view)
-            self._views[view.symbol] = view
-        return view
-
-    # Commands. They are read and handed on in the order they came, so a cancel never
-    # overtakes the order before it; only the waiting for answers goes on side by side.
+    # Commands.
 
     async def _start_command(self, message: dict[str, Any]) -> None:
-        if len(self._commands) >= COMMANDS_IN_FLIGHT_MAX:
-            raise TooManyMessages("Too many commands are waiting for their answers.")
         investor_id = self._require("trade")
-        work: Awaitable[OrderView]
-        if message["type"] == "place_order":
-            work = order_entry.place(await self._read_order(message, investor_id))
-        else:
-            work = order_entry.cancel(_read_cancel(message, investor_id))
-        task = asyncio.create_task(self._finish_command(message, work))
-        self._commands.add(task)
-        task.add_done_callback(self._commands.discard)
-
-    async def _finish_command(self, message: dict[str, Any], work: Awaitable[OrderView]) -> None:
-        try:
-            order = await work
-            shown = order_json(order, await self._view_of(order.listing))
-        except Refusal as refusal:
-            self._refuse(message, refusal)
-        except Exception:
-            # The task has no caller that could see it: answer, and let the log tell.
-            logger.exception("a command failed")
-            self._refuse(message, OutcomeUnknown())
-        else:
-            self._answer(message, {"type": "order", "order": shown})
-
-    async def _read_order(self, message: dict[str, Any], investor_id: int) -> PlaceOrder:
-        body = PlaceOrderBody(data=message)
-        if not body.is_valid():
-            field, problems = next(iter(body.errors.items()))
-            raise MalformedMessage(f"{field}: {problems[0]}")
-        listing = await self._find_listing(message)
-        source = "api" if self._key_id is not None else "web"
-        command = place_command(body.validated_data, listing, investor_id=investor_id)
-        return msgspec.structs.replace(command, source=source)
-
-    async def _view_of(self, symbol: str) -> ListingView:
-        """A listing's decimals, also when it is no longer offered here."""
-        if symbol not in self._views:
-            self._views.update(await sync_to_async(views_by_symbol)([symbol]))
-        return self._views[symbol]
-
-
-def _read_cancel(message: dict[str, Any], investor_id: int) -> CancelOrder:
-    client_order_id = message.get("client_order_id")
-    command = CancelOrder(
-        investor_id=investor_id,
-        order_id=_parse_id(message["order_id"]) if "order_id" in message else None,
-        client_order_id=client_order_id if isinstance(client_order_id, str) else None,
-    )
-    if (command.order_id is None) == (command.client_order_id is None):
-        raise MalformedMessage("Name either order_id or client_order_id.")
-    return command
+        await self._desk.start(message, self._reader, investor_id)
 
 
 def _parse(text: str | None) -> dict[str, Any]:
@@ -367,13 +300,6 @@ def _is_storable(message: dict[str, Any]) -> bool:
         return b"\\u0000" not in json.dumps(message, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return False
-
-
-def _parse_id(text: object) -> UUID:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        raise MalformedMessage("order_id is a UUID.") from None
 
 
 _application: Any = MarketConsumer.as_asgi()  # Channels routes what Django calls a view

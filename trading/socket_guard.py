@@ -10,6 +10,7 @@ from kernel import clock
 from kernel.refusals import Refusal
 from trading import queries
 from trading.offering import Reader, reader_of
+from trading.queries import ListingView
 
 MESSAGES_PER_SECOND = 200.0
 MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
@@ -32,6 +33,11 @@ class Allowance:
         self._left = float(MESSAGES_AT_ONCE_MAX)
         self._seen = time.monotonic()
 
+    def has_one(self) -> bool:
+        """Whether `take` would be allowed."""
+        since = time.monotonic() - self._seen
+        return self._left + since * MESSAGES_PER_SECOND >= 1
+
     def take(self) -> None:
         """:raises TooManyMessages: the bucket is empty."""
         at = time.monotonic()
@@ -48,7 +54,7 @@ class Standing:
 
     is_signed_in: bool
     reader: Reader
-    offered: frozenset[str]
+    offered: dict[str, ListingView]  # by symbol
 
 
 def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Reader) -> Standing:
@@ -60,7 +66,7 @@ def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Read
     if is_signed_in:
         reader = reader_of(investor_id=investor_id)
     listings = queries.list_listings(reader=reader, now=clock.now())
-    return Standing(is_signed_in, reader, frozenset(each.symbol for each in listings))
+    return Standing(is_signed_in, reader, {each.symbol: each for each in listings})
 
 
 def is_session_alive(scope: Any) -> bool:

@@ -122,7 +122,8 @@ def _web(addresses: Addresses) -> Part:
     argv += ["--host", LOOPBACK, "--port", str(addresses.port("web"))]
     argv += ["--no-access-log", "--log-level", "warning", "--timeout-graceful-shutdown", "3"]
     argv += ["--ws", "bourse.socket_protocol:SocketProtocol"]
-    argv += ["--ws-max-size", str(64 * 1024), "--lifespan", "off"]
+    argv += ["--ws-max-size", str(64 * 1024), "--ws-per-message-deflate", "false"]
+    argv += ["--lifespan", "off"]
     url = f"http://{LOOPBACK}:{addresses.port('web')}/health/ready"
     return _python("web", addresses, argv, lambda: _is_ok(url), SERVERS)
 
