@@ -118,6 +118,11 @@ def test_krakens_trade_volume_tells_it_in_percent(alice: int) -> None:
         }
     }  # fmt: skip
     assert told["fees_maker"]["AAPLX/USDC"]["fee"] == "0.0900"
+    pair = client.public("AssetPairs", pair="AAPLxUSDC")[1]["AAPLxUSDC"]
+    assert (pair["fees"], pair["fees_maker"]) == (
+        [[0, 0.2], [10_000, 0.15]],
+        [[0, 0.09], [10_000, 0.07]],
+    )
     traded(alice, 10_000)
     top = client.private("TradeVolume")[1]["fees"]["AAPLxUSDC"]
     assert (top["fee"], top["nextfee"], top["nextvolume"]) == ("0.1500", None, None)

@@ -11,6 +11,7 @@ from typing import Any
 from kernel.money import format_units
 from kernel.refusals import NotFound
 from trading import queries
+from trading.engine.rates import Tier
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_PAIR, KrakenError
 from trading.offering import Reader
 from trading.queries import ListingView
@@ -70,8 +71,8 @@ def check_class(asset_class: str) -> None:
         raise KrakenError(f"{INVALID_ARGUMENTS}:asset_class")
 
 
-def pair_row(listing: ListingView) -> dict[str, Any]:
-    """A row of AssetPairs."""
+def pair_row(listing: ListingView, tiers: Sequence[Tier]) -> dict[str, Any]:
+    """A row of AssetPairs; fees as [30-day volume, percent], the lowest volume first."""
     return {
         "altname": listing.symbol,
         "wsname": listing.wsname,
@@ -86,8 +87,8 @@ def pair_row(listing: ListingView) -> dict[str, Any]:
         "lot_multiplier": 1,
         "leverage_buy": [],
         "leverage_sell": [],
-        "fees": [[0, listing.taker_fee_e6 / 10_000]],
-        "fees_maker": [[0, listing.maker_fee_e6 / 10_000]],
+        "fees": [[tier.volume_from // 10**6, tier.taker_e6 / 10_000] for tier in tiers],
+        "fees_maker": [[tier.volume_from // 10**6, tier.maker_e6 / 10_000] for tier in tiers],
         "fee_volume_currency": listing.quote,
         "margin_call": 80,
         "margin_stop": 40,

@@ -24,6 +24,7 @@ from trading.kraken.parameters import Parameters
 from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ASSET, KrakenError, Result
 from trading.offering import Reader
 from trading.queries import Candle, ListingView, PriceLevel, Statistics
+from trading.queries.fees import public_tiers
 
 DEPTH_DEFAULT, DEPTH_MAX = 100, 500
 TRADES_DEFAULT, TRADES_MAX = 1_000, 1_000
@@ -66,7 +67,9 @@ def assets(parameters: Parameters, reader: Reader, now: datetime) -> Result:
 def asset_pairs(parameters: Parameters, reader: Reader, now: datetime) -> Result:
     check_class(parameters.get("aclass_base"))
     pairs = named_pairs(names=parameters.words("pair"), reader=reader, now=now)
-    return {key: pair_row(listing) for key, listing in pairs}
+    # Everybody's tiers: a key that is only named, not signed with, tells no partner's.
+    tiers = public_tiers(listings=[listing for _, listing in pairs], now=now)
+    return {key: pair_row(listing, tiers[listing.id]) for key, listing in pairs}
 
 
 def ticker(parameters: Parameters, reader: Reader, now: datetime) -> Result:

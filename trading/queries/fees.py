@@ -12,7 +12,7 @@ from django.db.models import Max
 from accounts.models import Investor
 from trading.engine.rates import Key, Schedule, Tier, in_force, most_specific, tier_of
 from trading.models import FeeSchedule, InvestorVolume, VolumeDay
-from trading.offering import Reader
+from trading.offering import ANYONE, Reader
 from trading.queries.listings import ListingView
 
 
@@ -63,6 +63,12 @@ def list_fee_cards(
         )
         for tiers, same in found.items()
     ]
+
+
+def public_tiers(*, listings: Iterable[ListingView], now: datetime) -> dict[int, tuple[Tier, ...]]:
+    """Everybody's tiers in each listing, by its id."""
+    schedules = _schedules_for(ANYONE, now)
+    return {listing.id: _tiers(schedules, listing) for listing in listings}
 
 
 def with_own_rates(
