@@ -115,6 +115,7 @@ def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None =
     effects = batch.effects
     if effects.now >= pool.rates.changes_at:
         pool.rates.advance(effects.now)
+    phases.advance(pool, effects)
     pool.run_due(effects)
     for envelope in batch.envelopes:
         try:
@@ -124,6 +125,7 @@ def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None =
             _judge(pool, envelope.command, envelope.reply_to, batch)
         except Refusal as refusal:
             _refuse(batch, envelope, refusal)
+    phases.settle(pool, effects)
 
 
 def _judge(pool: Pool, command: Command, reply_to: str, batch: Batch) -> None:

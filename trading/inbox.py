@@ -11,8 +11,8 @@ from uuid import UUID
 
 import psycopg
 
-from trading import loading, loading_fees
-from trading.engine import stopping
+from trading import loading, loading_fees, loading_protection
+from trading.engine import phases, stopping
 from trading.engine.effects import Effects
 from trading.engine.pool import Pool
 
@@ -28,8 +28,12 @@ def apply_inbox(
 ) -> None:
     """Take over every fact named by the items, each kind in one read.
 
-    Rules and eligibility come first: what they forbid is pulled before units move.
+    Time comes first, so that facts are judged by the session of now; then rules and
+    eligibility: what they forbid is pulled before units move.
     """
+    phases.advance(pool, effects)
+    if any(kind == "calendar" for _, kind, _ in items):
+        loading_protection.set_sessions(connection, pool, effects)
     if listing_ids := _named(items, "listing", "listing_id"):
         for rules in loading.load_rules(connection, pool_id, listing_ids):
             pool.set_rules(rules, effects)
@@ -44,7 +48,7 @@ def apply_inbox(
         moved = stopping.set_stops(pool, stops, switch_ids, effects)
         loading_fees.store_stop_effects(connection, pool_id, effects, moved)
     if any(kind == "reference" for _, kind, _ in items) or listing_ids:
-        loading.set_references(pool.markets_by_id.values(), connection, None, effects)
+        loading_protection.set_references(connection, pool, effects)
     if transfer_ids := _named(items, "pool_transfer", "pool_transfer_id"):
         ids = [UUID(each) for each in transfer_ids]
         for transfer in loading.load_transfers(connection, ids):

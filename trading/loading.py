@@ -4,7 +4,6 @@ PostgreSQL is the only truth: an engine that starts, or is not sure what became
 of its last batch, forgets all it knew and reads it here.
 """
 
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -162,7 +161,7 @@ def load_open_orders(connection: Connection, listing_ids: list[int]) -> list[Boo
 
 def load_rules(connection: Connection, pool_id: int, ids: list[int] | None) -> list[Rules]:
     rows = connection.execute(RULES, {"pool": pool_id, "ids": ids}).fetchall()
-    return [Rules(*row[:14], frozenset(row[14] or ()), *row[15:]) for row in rows]
+    return [Rules(*(*row[:14], frozenset(row[14] or ()), *row[15:])) for row in rows]
 
 
 def load_eligibility(connection: Connection, ids: list[int] | None) -> dict[int, Eligibility]:

@@ -107,7 +107,7 @@ def _take_over(connection: Connection, pool_id: int) -> Owned:
         epoch=row[0],
         now=row[1],
         house=loading.load_house_accounts(connection, pool_id),
-        pool=loading.load_pool(connection, pool_id),
+        pool=loading.load_pool(connection, pool_id, row[1]),
         recent=recent,
     )
     logger.info("pool %s: owned by %s, epoch %s", pool_id, owner, owned.epoch)

@@ -40,10 +40,12 @@ class Environment(BaseSettings):
     bourse_chain_keys_file: Path | None = None
     regulatory_schema_dir: Path | None = None
     bourse_faults_dir: Path | None = None
+    bourse_native: bool = True
     redemption_fee_ppm: int = Field(default=2_500, ge=0, lt=1_000_000)
     mint_decision_days: int = Field(default=7, ge=1, le=365)
     mint_tokens_max_value: int = Field(default=10_000_000, gt=0)
     messages_per_second: int = Field(default=250, ge=0, le=1_000_000)
+    market_breaker_ticker: str = Field(default="SPY", max_length=12)
     database_pool_max: int = Field(default=8, ge=0, le=200)
 
     database_url: str = ""

@@ -7,9 +7,10 @@ from uuid import UUID
 import pytest
 
 from kernel.refusals import Refusal
-from trading.engine import admission
+from trading.engine import admission, phases
 from trading.engine.judging import WouldTake
 from trading.engine.pool import InsufficientFunds
+from trading.engine.protection import Outside
 
 USD, TOKEN = 1_000_000, 10**8
 ALICE, BOB, CAROL = 1, 2, 3
@@ -195,6 +196,7 @@ def test_each_state_of_a_listing_takes_what_its_table_says(
     desk.place(BOB, "sell", quantity=5, price=100)
     mine = desk.place(ALICE, "buy", quantity=1, price=90)
     desk.market.rules = replace(desk.market.rules, state=state)
+    phases.review(desk.pool, desk.market, desk.effects)
     tries = {
         "rest": {"side": "buy", "quantity": 1, "price": 95},
         "take": {"side": "buy", "quantity": 1, "price": 100},
@@ -259,7 +261,8 @@ def test_a_limit_far_from_the_reference_is_refused_and_the_collar_bounds_market_
 
 
 def test_orders_wait_while_the_share_behind_the_token_is_halted(desk: Any) -> None:
-    desk.market.underlying_halted = True
+    halted = Outside(100 * USD, desk.effects.now, is_halted=True, halt_reason="T1")
+    phases.set_outside(desk.pool, desk.market, halted, desk.effects)
 
     with pytest.raises(admission.UnderlyingHalted):
         desk.place(ALICE, "buy", quantity=1, price=100)

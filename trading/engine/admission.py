@@ -311,7 +311,7 @@ def is_beyond_band(is_buy: bool, price: int, market: Market) -> bool:
     It would buy above the band or sell below it, or cross what already stands beyond it.
     """
     guard = market.guard
-    if not guard.width:
+    if not guard.width or guard.allows.gathers:
         return False
     best = market.book.opposite(is_buy).best()
     if is_buy:

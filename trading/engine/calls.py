@@ -17,7 +17,7 @@ from trading.engine.matching import Execution
 from trading.states import MarketPhase, OrderStatus
 
 if TYPE_CHECKING:
-    from trading.engine.placing import Placing
+    from trading.engine.triggering import Triggering
 
 GATHER_SECONDS: Final = 60.0
 AUCTION, CONTINUOUS = MarketPhase.AUCTION.value, MarketPhase.CONTINUOUS.value
@@ -42,7 +42,7 @@ def indicate(market: Market, effects: Effects) -> None:
     effects.calls[market.rules.id] = market
 
 
-def end(pool: "Placing", market: Market, effects: Effects) -> None:
+def end(pool: "Triggering", market: Market, effects: Effects) -> None:
     """Match what has gathered, or let it gather on while the price lies outside the band."""
     guard, rules = market.guard, market.rules
     planned = auction.plan_uncross(market.book, reference=market.reference, tick=rules.tick)
@@ -57,7 +57,7 @@ def end(pool: "Placing", market: Market, effects: Effects) -> None:
     uncross(pool, market, planned, effects)
 
 
-def uncross(pool: "Placing", market: Market, planned: auction.Uncross, effects: Effects) -> None:
+def uncross(pool: "Triggering", market: Market, planned: auction.Uncross, effects: Effects) -> None:
     """Carry the auction out. The band lies around its price from now on."""
     for order in planned.canceled:
         pool.pull(order, "self_trade", effects)
@@ -71,7 +71,7 @@ def uncross(pool: "Placing", market: Market, planned: auction.Uncross, effects: 
     effects.calls[market.rules.id] = market
 
 
-def pull_beyond(pool: "Placing", market: Market, effects: Effects) -> None:
+def pull_beyond(pool: "Triggering", market: Market, effects: Effects) -> None:
     """After an auction: what would buy above the band or sell below it has had its chance."""
     guard, book = market.guard, market.book
     beyond = []
@@ -84,9 +84,9 @@ def pull_beyond(pool: "Placing", market: Market, effects: Effects) -> None:
         pool.pull(order, PRICE_BAND, effects)
 
 
-def _settle(pool: "Placing", market: Market, execution: Execution, effects: Effects) -> None:
+def _settle(pool: "Triggering", market: Market, execution: Execution, effects: Effects) -> None:
     """Move both parties' balances for one trade; both orders were resting, and both hold."""
-    record, rules = effects.add_trade(market, execution), market.rules
+    record, rules = effects.add_execution(market, execution), market.rules
     buyer, seller = record.buyer.investor_id, record.seller.investor_id
     cash, quantity = execution.cash, execution.quantity
     pool.funds_of(buyer, rules.quote_id, effects).posted -= cash + record.buyer_fee
@@ -104,7 +104,7 @@ def _settle(pool: "Placing", market: Market, execution: Execution, effects: Effe
 
 
 def _after_fill(
-    pool: "Placing",
+    pool: "Triggering",
     order: BookOrder,
     market: Market,
     units: int,

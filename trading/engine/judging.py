@@ -104,16 +104,36 @@ def plan_fills(order: BookOrder, market: Market) -> Plan:
 
     :raises WouldTake: post-only, and it would fill something.
     :raises admission.ListingRestricted: the listing takes only orders that rest now.
+    :raises admission.PriceOutsideBand: it could neither match nor rest.
     """
     limit = order.price if order.price is not None else order.protection_price
     if limit is None:
         return NO_FILLS  # a market order with nothing on the other side
-    planned = core.plan_order(market, order, limit, market.rules.lot)
+    guard = market.guard
+    if guard.allows.gathers:
+        return NO_FILLS
+    if guard.width:
+        planned = _plan_in_band(order, limit, market)
+    else:
+        planned = core.plan_order(market, order, limit, market.rules.lot)
     if planned.fills or planned.meets_itself:
         if order.post_only:
             raise WouldTake
         if not admission.may_take(market):
             raise admission.ListingRestricted("The listing takes only orders that rest now.")
+    return planned
+
+
+def _plan_in_band(order: BookOrder, limit: int, market: Market) -> Plan:
+    clipped = admission.clip_to_band(order.is_buy, limit, market)
+    if clipped is None:
+        planned = NO_FILLS
+    else:
+        planned = core.plan_order(market, order, clipped, market.rules.lot)
+    price = order.price
+    is_stopped = price is not None and admission.is_beyond_band(order.is_buy, price, market)
+    if is_stopped and not planned.fills:
+        raise admission.outside_band(market)
     return planned
 
 
@@ -153,7 +173,9 @@ def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:
 
 # Drafts: an order as it would be, to be judged before the order itself changes.
 
-_FIELDS = tuple(name for name in BookOrder.__slots__ if name not in ("next", "previous", "level"))
+# Not its __slots__: a compiled class has none.
+_LINKS = ("next", "previous", "level")
+_FIELDS = tuple(n for n in dir(BookOrder) if not n.startswith("_") and n not in _LINKS)
 _MOVING = (
     "price",
     "protection_price",

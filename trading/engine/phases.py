@@ -23,7 +23,7 @@ from trading.states import (
 )
 
 if TYPE_CHECKING:
-    from trading.engine.placing import Placing
+    from trading.engine.triggering import Triggering
 
 LOOK_EVERY_SECONDS: Final = 1.0
 LIMIT_STATE_SECONDS: Final = 15.0
@@ -41,9 +41,9 @@ BREAKER = MarketPhase.BREAKER.value
 AT_UPPER_BAND, AT_LOWER_BAND = "at_upper_band", "at_lower_band"
 
 
-def advance(pool: "Placing", effects: Effects) -> None:
+def advance(pool: "Triggering", effects: Effects) -> None:
     """At a batch's start: what time alone has changed."""
-    watch, now = pool.watch, effects.now
+    watch, now = pool.outlook, effects.now
     if now < watch.due_at:
         return
     change(watch, effects, stretch=watch.sessions.at(now))
@@ -58,29 +58,38 @@ def advance(pool: "Placing", effects: Effects) -> None:
     change(watch, effects, due_at=min(moment for moment in due if moment > now))
 
 
-def set_outside(pool: "Placing", market: Market, outside: Outside | None, effects: Effects) -> None:
+def set_outside(
+    pool: "Triggering", market: Market, outside: Outside | None, effects: Effects
+) -> None:
     """Take over what the world says of the market's token."""
     if outside != market.guard.outside:
         set_guard(market, effects, outside=outside)
         review(pool, market, effects)
 
 
-def review(pool: "Placing", market: Market, effects: Effects) -> None:
+def review(pool: "Triggering", market: Market, effects: Effects) -> None:
     """Take over what has changed for one market, and move its phase on when that is due."""
-    _follow_reference(pool.watch, market, effects)
-    _permit(pool.watch, market, effects)
-    _set_band(pool.watch, market, effects)
-    _reopen(pool.watch, market, effects)
+    could_trigger, reference = market.guard.allows.triggers, market.reference
+    first_trade = len(effects.trades)
+    _follow_reference(pool.outlook, market, effects)
+    _permit(pool.outlook, market, effects)
+    _set_band(pool.outlook, market, effects)
+    _reopen(pool.outlook, market, effects)
     before = market.guard.phase
     _move_phase(pool, market, effects)
     if before == AUCTION and market.guard.phase == CONTINUOUS:
-        _set_band(pool.watch, market, effects)
+        _set_band(pool.outlook, market, effects)
         calls.pull_beyond(pool, market, effects)
     _hold_against_band(market, effects)
-    _permit(pool.watch, market, effects)
+    _permit(pool.outlook, market, effects)
+    if len(effects.trades) > first_trade:
+        pool.after_command(market, first_trade, effects)
+    if market.guard.allows.triggers and (not could_trigger or market.reference != reference):
+        pool.look_again(market, effects)
+        pool.run_fired(effects)
 
 
-def settle(pool: "Placing", effects: Effects) -> None:
+def settle(pool: "Triggering", effects: Effects) -> None:
     """Before a batch ends: its trades and its books against their bands."""
     if effects.trades:
         _note_trades(effects)
@@ -90,7 +99,7 @@ def settle(pool: "Placing", effects: Effects) -> None:
             calls.indicate(market, effects)
         elif levels and market.guard.high < NO_HIGH:
             _hold_against_band(market, effects)
-            _permit(pool.watch, market, effects)
+            _permit(pool.outlook, market, effects)
 
 
 def _follow_reference(watch: Watch, market: Market, effects: Effects) -> None:
@@ -158,10 +167,10 @@ def _reopen(watch: Watch, market: Market, effects: Effects) -> None:
         calls.start(market, effects, guard.was_shut)
 
 
-def _move_phase(pool: "Placing", market: Market, effects: Effects) -> None:
+def _move_phase(pool: "Triggering", market: Market, effects: Effects) -> None:
     """What the phase's time, or the rules around it, make of it."""
     guard, now = market.guard, effects.now
-    others = _permission(pool.watch, market, CONTINUOUS, now).allows
+    others = _permission(pool.outlook, market, CONTINUOUS, now).allows
     may_match = others.takes and not others.gathers
     is_over = guard.phase_until is not None and now >= guard.phase_until
     if guard.phase == LIMIT_STATE:
@@ -248,9 +257,9 @@ def _note_trades(effects: Effects) -> None:
         set_guard(market, effects, trades=trades)
 
 
-def _check_breaker(pool: "Placing", effects: Effects) -> None:
+def _check_breaker(pool: "Triggering", effects: Effects) -> None:
     """Stop everything when the whole market has fallen too far, each level once a day."""
-    watch, now, stretch = pool.watch, effects.now, pool.watch.stretch
+    watch, now, stretch = pool.outlook, effects.now, pool.outlook.stretch
     proxy, before = watch.proxy, watch.proxy_before
     if proxy is None or not before or stretch is None or stretch.session != Session.REGULAR:
         return
@@ -265,8 +274,8 @@ def _check_breaker(pool: "Placing", effects: Effects) -> None:
             return
 
 
-def _fire(pool: "Placing", level: int, effects: Effects) -> None:
-    watch, stretch = pool.watch, pool.watch.stretch
+def _fire(pool: "Triggering", level: int, effects: Effects) -> None:
+    watch, stretch = pool.outlook, pool.outlook.stretch
     assert stretch is not None
     assert watch.proxy is not None
     assert watch.proxy_before is not None

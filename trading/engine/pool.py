@@ -9,7 +9,7 @@ See docs/matching.md for the rules. From the ground up: `state` (what there is),
 """
 
 from kernel.refusals import Refusal
-from trading.engine import admission
+from trading.engine import admission, phases
 from trading.engine.book import BookOrder
 from trading.engine.changing import Changing
 from trading.engine.effects import Effects, Transfer
@@ -64,6 +64,7 @@ class Pool(Changing):
         market.rules = rules
         effects.restated.add(rules.symbol)
         effects.add_event(market, "rules", rules.state)
+        phases.review(self, market, effects)
         for order in self.live_orders(market):
             self._pull_if_forbidden(order, effects)
         self.look_again(market, effects)
@@ -109,7 +110,7 @@ class Pool(Changing):
         """Raise AssertionError when holds and orders disagree; for tests and rebuilds."""
         held: dict[tuple[int, int], int] = {}
         for market in self.markets_by_id.values():
-            market.book.check_invariants(may_cross=market.rules.state == "auction")
+            market.book.check_invariants(may_cross=not market.guard.allows.takes)
         for order in self.orders.values():
             rules = self.markets_by_id[order.listing_id].rules
             key = (order.investor_id, rules.quote_id if order.is_buy else rules.base_id)

@@ -159,7 +159,7 @@ def complete(order: BookOrder, market: Market, pool: PoolState, effects: Effects
     terms = order.terms
     assert terms is not None
     if order.time_in_force == "day":
-        terms.expires_at = pool.watch.sessions.day_end(effects.now)
+        terms.expires_at = pool.outlook.sessions.day_end(effects.now)
         if terms.expires_at is None:
             raise MalformedOrder("The trading calendar does not reach the end of this day.")
     if terms.reduce_only:

@@ -11,11 +11,11 @@ from kernel.refusals import NotFound, Refusal
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.market import Eligibility, Funds, Market, Rules
-from trading.engine.protection import Watch
+from trading.engine.protection import Guard, Watch
 from trading.engine.rates import Rates
 from trading.engine.stops import Stops
 from trading.engine.timers import Timers
-from trading.states import OrderStatus
+from trading.states import ALLOWS, ListingState, OrderStatus
 
 OPEN_ORDERS_PER_INVESTOR_MAX = 2_000
 
@@ -77,7 +77,8 @@ class PoolState:
         self.outlook = Watch()
 
     def add_market(self, rules: Rules) -> Market:
-        market = Market(rules)
+        state = "" if rules.state == ListingState.ONLINE else rules.state
+        market = Market(rules, guard=Guard(allows=ALLOWS[rules.state], limited_by=state))
         self.markets[rules.symbol] = self.markets_by_id[rules.id] = market
         return market
 
