@@ -22,15 +22,15 @@ endef
 
 # Lint before the long suite, also under make -j.
 .NOTPARALLEL:
-.PHONY: help run test check lint bench torture fmt lock assets .venv
+.PHONY: help run test check lint bench torture fmt lock assets native .venv
 
 help: ## list these commands
 	@grep -hE '^[a-z.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z.]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 
-run: .venv/.installed static/vendor/.installed ## start everything; prints the address and the demo logins
+run: .venv/.installed native static/vendor/.installed ## start everything; prints the address and the demo logins
 	@exec $(PY) manage.py up
 
-test: .venv/.installed static/vendor/.installed ## the whole suite on servers of its own, browser tests included
+test: .venv/.installed native static/vendor/.installed ## the whole suite on servers of its own, browser tests included
 	@$(PY) scripts/chromium.py
 	$(PY) -m pytest -n $(WORKERS)
 
@@ -44,10 +44,10 @@ lint: .venv/.installed
 	DATABASE_POOL_MAX=0 $(PY) -W ignore manage.py makemigrations --check --dry-run
 	$(PY) scripts/deploy_check.py
 
-bench: .venv/.installed ## the benchmarks, one JSON line each; ONLY=name,name
+bench: .venv/.installed native ## the benchmarks, one JSON line each; ONLY=name,name
 	@$(PY) -m benchmarks $(if $(ONLY),--only $(ONLY))
 
-torture: .venv/.installed ## the long seeded fault runs
+torture: .venv/.installed native ## the long seeded fault runs
 	@$(PY) -m tests.torture
 
 fmt: .venv/.installed ## format and tidy the source
@@ -62,7 +62,10 @@ lock: .venv/.installed ## compile requirements*.in into the hashed lock files
 assets: .venv/.installed ## fetch what the portal serves of its npm packages again
 	@$(fetch_assets)
 
-.venv: .venv/.installed ## build the virtual environment, or bring it up to date
+.venv: .venv/.installed native ## build the virtual environment, or bring it up to date
+
+native: .venv/.installed ## compile the engine where there is a C compiler
+	@$(PY) scripts/native.py
 
 .venv/.installed: requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "Bourse needs Python 3.11 or newer." >&2; exit 2; }

@@ -15,6 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "platform"))
 
 from benchmarks.report import Result
 from benchmarks.servers import Servers
+from bourse import environment, native
 
 ROUNDS_MIN = 5
 SECONDS_MIN = 20.0
@@ -116,6 +117,8 @@ def main() -> int:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     if len(names) > 1:
         return max([_in_its_own_process(name, options) for name in names])
+    if environment.read().bourse_native:
+        native.install()
     result = BENCHES[names[0]](options.rounds, options.seconds, options.seed)
     print(result.as_json(), flush=True)
     return 0 if result.holds else 1

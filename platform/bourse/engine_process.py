@@ -13,10 +13,9 @@ import sys
 
 from psycopg.conninfo import conninfo_to_dict
 
-from bourse import logs, production
+from bourse import logs, native, production
 from bourse.environment import Environment, EnvironmentWrong, read
 from kernel import clock, faults
-from trading.sequencer import Sequencer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +36,10 @@ def main(argv: list[str]) -> int:
     if not database_url or not valkey_url:
         return _refuse("No servers: start Bourse with `make run`, or set DATABASE_URL, REDIS_URL.")
     _configure(environment)
+    if environment.bourse_native:
+        native.install()
+    from trading.sequencer import Sequencer  # only now: it imports what may be compiled
+
     sequencer = Sequencer(
         pool_id=options.pool,
         database=dict(conninfo_to_dict(database_url)),

@@ -1,0 +1,81 @@
+"""The pure engine compiled to machine code, where that has been built.
+
+`scripts/native.py` compiles the modules below with mypyc, from the same source that
+runs without it, into `var/native/<hash of the sources>`. `install` lets this process
+import them from there, and only where the hash is that of the sources as they are
+now: what was built of other sources is never loaded. See docs/decisions/0010.
+"""
+
+import hashlib
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleSpec
+from importlib.util import spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "var" / "native"
+GROUP = "bourse_native"  # the library that all of them share
+MODULES = (
+    "trading.engine.terms",
+    "trading.engine.book",
+    "trading.engine.fees",
+    "trading.engine.matching",
+    "trading.engine.market",
+    "trading.engine.effects",
+    "trading.engine.core",
+    "trading.engine.auction",
+)
+# Compiled code relies on the types in what it imports as well.
+SOURCES = ("trading/engine/*.py", "trading/commands.py", "platform/kernel/*.py")
+SUFFIX = EXTENSION_SUFFIXES[0]  # names the interpreter, its version and the processor
+
+
+def source_of(module: str) -> Path:
+    return ROOT / f"{module.replace('.', '/')}.py"
+
+
+def build_folder() -> Path:
+    """Where the build of the sources as they are now lies, or would."""
+    digest = hashlib.sha256(f"{SUFFIX} {MODULES}".encode())
+    for pattern in SOURCES:
+        for path in sorted(ROOT.glob(pattern)):
+            content = path.read_bytes()
+            digest.update(f"\n{path.relative_to(ROOT)} {len(content)}\n".encode())
+            digest.update(content)
+    return FOLDER / digest.hexdigest()[:32]
+
+
+def install() -> bool:
+    """Import the compiled modules from now on; False where there is no build of these sources.
+
+    To be called before the first of them is imported.
+    """
+    folder = build_folder()
+    if not folder.is_dir():
+        return False
+    loaded = [name for name in MODULES if name in sys.modules]
+    assert not loaded, f"too late, these are imported already: {loaded}"
+    sys.meta_path.insert(0, _Finder(folder))
+    return True
+
+
+class _Finder(MetaPathFinder):
+    """Finds the compiled modules, and the library that they share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = {
+            name: folder / f"{name.replace('.', '/')}{SUFFIX}"
+            for name in (*MODULES, f"{GROUP}__mypyc")
+        }
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        found = self._paths.get(fullname)
+        if found is None:
+            return None
+        loader = ExtensionFileLoader(fullname, str(found))
+        return spec_from_file_location(fullname, found, loader=loader)

@@ -1,0 +1,82 @@
+"""The compiled engine: the same answers, and never from other sources."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bourse import native
+
+RUN = """
+import sys
+sys.path[:0] = [".", "platform"]
+from bourse import native
+assert native.install()
+from trading.engine import book, core
+assert book.__file__.endswith(native.SUFFIX) and core.__file__.endswith(native.SUFFIX)
+import pytest
+sys.exit(pytest.main(["-q", "-n0", "--noconftest", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+PROPERTIES = ["test_book.py", "test_auction.py", "test_fees.py", "test_pool.py"]
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The build of these sources; made now if nobody has made it."""
+    script = [sys.executable, "scripts/native.py"]
+    done = subprocess.run(script, cwd=native.ROOT, capture_output=True, text=True, check=False)
+    if "not compiled" in done.stdout:
+        pytest.skip(done.stdout.strip())
+    assert native.build_folder().is_dir(), done.stdout + done.stderr
+    return native.build_folder()
+
+
+def test_the_compiled_engine_passes_the_engines_property_tests(built: Path) -> None:
+    paths = [f"tests/engine/{name}" for name in PROPERTIES]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *paths],
+        cwd=native.ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_build_of_other_sources_is_never_used(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pattern in native.SOURCES:
+        for path in native.ROOT.glob(pattern):
+            copy = tmp_path / path.relative_to(native.ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
+    monkeypatch.setattr(native, "ROOT", tmp_path)
+    assert native.build_folder() == built, "the same sources elsewhere"
+
+    with (tmp_path / "trading/engine/fees.py").open("a") as source:
+        source.write("# changed\n")
+
+    assert native.build_folder() != built
+    before = list(sys.meta_path)
+    assert native.install() is False
+    assert sys.meta_path == before
+
+
+def test_without_a_compiler_the_engine_stays_plain_and_set_up_goes_on(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    for folder in ("platform", "scripts", "trading/engine"):
+        shutil.copytree(native.ROOT / folder, checkout / folder)
+    done = subprocess.run(
+        [sys.executable, "scripts/native.py"],
+        cwd=checkout,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout == "the engine is not compiled (no C compiler); it runs as plain Python\n"
+    assert not list((checkout / "var").glob("native/*"))
