@@ -66,4 +66,6 @@ def _book_update(
         for record in effects.trades
         if record.market is market
     ]
-    return BookUpdate(market.rules.symbol, market.book_seq, changed, trades)
+    return BookUpdate(
+        market.rules.symbol, market.book_seq, changed, trades, market.guard.indication
+    )

@@ -257,12 +257,15 @@ class BookUpdate(msgspec.Struct, frozen=True, array_like=True):
 
     Levels are (side, price, what now stands there, orders): 0 when the price is gone.
     Trades are (id, trade_no, price, quantity, taker side, seconds since the epoch).
+    While orders gather for an auction, `indication` is what it would come to now: price,
+    quantity, and what would be left at that price (bids more than 0, asks less).
     """
 
     listing: str
     seq: int
     levels: list[tuple[str, int, int, int]]
     trades: list[tuple[UUID, int, int, int, str, float]]
+    indication: tuple[int, int, int] | None = None
 
 
 class BatchNews(msgspec.Struct, frozen=True, array_like=True):

@@ -35,6 +35,7 @@ from trading.fence import NotOwner, Passed
 from trading.inbox import InboxRow, apply_inbox
 from trading.intake import BATCH_MAX, Intake
 from trading.ownership import Owned
+from trading.protection_records import write_protection
 from trading.publishing import Mail
 from trading.records import Statements
 
@@ -307,6 +308,7 @@ class Sequencer:
         records.write_batch(
             work.statements, effects, self.owned.house, self._block, pool_id=self.pool_id
         )
+        write_protection(work.statements, self.pool_id, effects)
         if inbox:
             fence.consume_inbox(work.statements, effects.batch_no, inbox)
         work.mail = publishing.pack(self.pool_id, self.owned.pool, work.batch)

@@ -39,7 +39,6 @@ def indicate(market: Market, effects: Effects) -> None:
     set_guard(market, effects, indication=found)
     price, quantity, imbalance = found or (None, 0, 0)
     effects.add_event(market, "indication", price, quantity, imbalance)
-    effects.calls[market.rules.id] = market
 
 
 def end(pool: "Triggering", market: Market, effects: Effects) -> None:
@@ -68,7 +67,6 @@ def uncross(pool: "Triggering", market: Market, planned: auction.Uncross, effect
         trades = protection.with_trades((), effects.now, price, 1)
         set_guard(market, effects, trades=trades, band_at=0.0, indication=None)
         change(market, effects, last=price)
-    effects.calls[market.rules.id] = market
 
 
 def pull_beyond(pool: "Triggering", market: Market, effects: Effects) -> None:

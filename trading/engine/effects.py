@@ -76,7 +76,6 @@ class Effects:
         "amended",
         "batch_no",
         "breakers",
-        "calls",
         "changed",
         "dead_men",
         "events",
@@ -118,9 +117,7 @@ class Effects:
         # By listing: (is bids, price, what the book now shows there, orders); 0: gone.
         self.public_levels: dict[int, list[tuple[bool, int, int, int]]] = {}
         self.restated: set[str] = set()  # listings whose state, or whose share's, has changed
-        # Markets whose phase has changed, and whose auction would now come to something else.
-        self.phases: dict[int, Market] = {}
-        self.calls: dict[int, Market] = {}
+        self.phases: dict[int, Market] = {}  # markets whose phase has changed
         # (trade date, level, price, close of the day before, until) of breakers that fired.
         self.breakers: list[tuple[str, int, int, int, float]] = []
         self.undo: UndoLog = []
