@@ -20,6 +20,7 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.db import DatabaseError
 from redis import RedisError
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
@@ -29,11 +30,10 @@ from kernel.ids import uuid7
 from kernel.refusals import OutcomeUnknown, Refusal
 from trading import batches
 from trading.commands import Answer, Answers, Command, Envelope, commands_key
+from trading.pool_routes import PoolRoutes, merge
 
 logger = logging.getLogger(__name__)
 
-# First there is one pool; with more, a listing's pool decides where its orders go.
-POOL_ID = 1
 COMMAND_TIMEOUT_SECONDS = 5.0
 # An answer may leave the engine just before the deadline and still be on its way.
 ANSWER_GRACE_SECONDS = 1.0
@@ -65,9 +65,11 @@ class EngineLine:
 
     def __init__(self) -> None:
         self._channel = f"bourse:answers:{uuid7()}"
-        self._key = commands_key(POOL_ID)
+        self._routes = PoolRoutes()
+        # Of commands that went to several pools: how many answer, and the answers so far.
+        self._spread: dict[UUID, tuple[int, list[Answer]]] = {}
         self._waiting: dict[UUID, tuple[float, Settle]] = {}
-        self._outgoing: list[tuple[UUID, bytes]] = []
+        self._outgoing: list[tuple[Command, bytes]] = []
         self._backlog, self._backlog_seen = 0, 0.0
         self._flush: asyncio.Task[None] | None = None
         self._sweep: asyncio.TimerHandle | None = None
@@ -112,7 +114,7 @@ class EngineLine:
         give_up_at = self._loop.time() + timeout_seconds + ANSWER_GRACE_SECONDS
         self._waiting[command.id] = (give_up_at, settle)
         packed = self._encode(Envelope(command, deadline, self._channel))
-        self._outgoing.append((command.id, packed))
+        self._outgoing.append((command, packed))
         if self._flush is None:
             self._flush = self._loop.create_task(self._push_outgoing())
         if self._sweep is None:
@@ -134,31 +136,41 @@ class EngineLine:
 
     async def _push_outgoing(self) -> None:
         """Push what has gathered until nothing is left; one push is under way at a time."""
-        sending: list[tuple[UUID, bytes]] = []
+        sending: list[tuple[Command, bytes]] = []
         try:
             async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
                 await self._subscribed.wait()  # or the answers would be missed
             while self._outgoing:
                 sending, self._outgoing = self._outgoing, []
+                by_pool = await self._split(sending)
                 async with asyncio.timeout(PUSH_SECONDS):
-                    await self._push_packed([packed for _, packed in sending])
-        except (RedisError, OSError) as problem:  # a TimeoutError is an OSError
+                    for pool_id, packed in by_pool.items():
+                        await self._push_packed(commands_key(pool_id), packed)
+        except (RedisError, OSError, DatabaseError) as problem:  # a TimeoutError is an OSError
             # Whether they arrived is unknown, so nothing is sent again.
             logger.error("commands could not be pushed: %s", problem)
             await self._push.disconnect(nowait=True)
-            lost = [id for id, _ in [*sending, *self._outgoing]]
+            lost = [command.id for command, _ in [*sending, *self._outgoing]]
             self._outgoing = []
             for id in lost:
                 self._settle(id, None)
         finally:
             self._flush = None
 
-    async def _push_packed(self, packed: list[bytes]) -> None:
+    async def _split(self, sending: list[tuple[Command, bytes]]) -> dict[int, list[bytes]]:
+        """What goes to which pool, each in the order in which it came."""
+        by_pool: dict[int, list[bytes]] = {}
+        pools = await self._routes.find_all([command for command, _ in sending])
+        for (command, packed), wanted in zip(sending, pools, strict=True):
+            for pool_id in wanted:
+                by_pool.setdefault(pool_id, []).append(packed)
+            if len(wanted) > 1:
+                self._spread[command.id] = (len(wanted), [])
+        return by_pool
+
+    async def _push_packed(self, key: str, packed: list[bytes]) -> None:
         line = self._push
-        commands = [
-            ("RPUSH", self._key, *packed),
-            ("EXPIRE", self._key, COMMANDS_EXPIRE_SECONDS),
-        ]
+        commands = [("RPUSH", key, *packed), ("EXPIRE", key, COMMANDS_EXPIRE_SECONDS)]
         faults.reach("web.before_push")
         await line.send_packed_command(line.pack_commands(commands), check_health=False)
         self._backlog = await line.read_response()
@@ -191,10 +203,22 @@ class EngineLine:
                 self._subscribed.set()
             elif kind == b"message":
                 for answer in decode(data).answers:
-                    self._settle(answer.command_id, answer)
+                    self._take(answer)
+
+    def _take(self, answer: Answer) -> None:
+        """Give an answer on; that of a command to several pools when all have answered."""
+        spread = self._spread.get(answer.command_id)
+        if spread is not None:
+            count, answers = spread
+            answers.append(answer)
+            if len(answers) < count:
+                return
+            answer = merge(answers)
+        self._settle(answer.command_id, answer)
 
     def _settle(self, id: UUID, answer: Answer | None) -> None:
         found = self._waiting.pop(id, None)
+        self._spread.pop(id, None)
         if found is None:
             return
         if answer is not None:

@@ -60,7 +60,7 @@ class Venue:
             **facts,
         )
 
-    def fund(self, investor_id: int, asset: Asset, units: int) -> None:
+    def fund(self, investor_id: int, asset: Asset, units: int, pool: int = 1) -> None:
         """Units from outside into main, and from there towards the engine."""
         chain = ledger.get_account_id(None, asset.pk, Purpose.CHAIN)
         main = ledger.get_account_id(investor_id, asset.pk, Purpose.MAIN)
@@ -74,7 +74,7 @@ class Venue:
         pool_transfers.request_in(
             investor_id=investor_id,
             asset_id=asset.pk,
-            pool=1,
+            pool=pool,
             units=units,
             purpose="deposit",
             key=key,
@@ -138,9 +138,9 @@ def start_engine(venue: Venue, valkey_url: str) -> Iterator[Callable[[], Sequenc
     """Starts engines in threads of this process; all are stopped at the end."""
     running: list[tuple[Sequencer, threading.Thread]] = []
 
-    def start(**options: Any) -> Sequencer:
+    def start(pool_id: int = 1, **options: Any) -> Sequencer:
         database = {**engine_database(), **options}
-        sequencer = Sequencer(pool_id=1, database=database, valkey_url=settings.REDIS_URL)
+        sequencer = Sequencer(pool_id=pool_id, database=database, valkey_url=settings.REDIS_URL)
         thread = threading.Thread(target=sequencer.run, name="engine")
         thread.start()
         running.append((sequencer, thread))
