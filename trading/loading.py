@@ -64,13 +64,14 @@ OPEN_ORDERS = """
       FROM trading_order WHERE status IN ('open', 'untriggered') AND listing_id = ANY (%s)
 """
 TERMS = """
-    SELECT order_id, date_part('epoch', expires_at), display_units, reduce_only,
+    SELECT order_id, taker_fee_e6, date_part('epoch', expires_at), display_units, reduce_only,
            self_trade_prevention, trigger_by, trigger_price_units, trail_units, trail_e6,
            limit_offset_units, link_id, parent_id, close_take_profit_units, close_stop_loss_units,
            replaces, date_part('epoch', triggered_at)
       FROM trading_order JOIN trading_orderterms ON order_id = trading_order.id
      WHERE status IN ('open', 'untriggered') AND listing_id = ANY (%s)
 """
+NO_TERMS: tuple[int, Terms | None] = (0, None)
 DEAD_MEN = "SELECT investor_id, date_part('epoch', due_at) FROM trading_deadman WHERE pool_id = %s"
 LAST_PRICES = """
     SELECT listing.id, last.price_units
@@ -109,8 +110,7 @@ def load_pool(connection: Connection, pool_id: int, now: float) -> Pool:
         market.event_seq, market.book_seq, market.trade_no = counters
     for listing_id, price in connection.execute(LAST_PRICES, [listing_ids]):
         pool.markets_by_id[listing_id].last = price
-    # As of the beginning of time: the first batch lets begin what has begun by then.
-    pool.rates, pool.stops = load_rates(connection, 0.0), load_stops(connection)
+    pool.rates, pool.stops = load_rates(connection, now), load_stops(connection)
     _restore_orders(pool, connection, listing_ids)
     for investor_id, due in connection.execute(DEAD_MEN, [pool_id]):
         pool.timers.restore_dead_man(investor_id, due)
@@ -121,28 +121,19 @@ def load_pool(connection: Connection, pool_id: int, now: float) -> Pool:
 
 def _restore_orders(pool: Pool, connection: Connection, listing_ids: list[int]) -> None:
     """Put every live order back where it was."""
-    terms = {row[0]: Terms(*row[1:]) for row in connection.execute(TERMS, [listing_ids])}
+    terms = {row[0]: (row[1], Terms(*row[2:])) for row in connection.execute(TERMS, [listing_ids])}
     fired = []
     for order in load_open_orders(connection, listing_ids):
-        order.terms = terms.get(order.id)
-        if order.status == UNTRIGGERED:
-            order.taker_fee_e6 = _taker_fee_e6(order, pool)
-            if order.terms is not None and order.terms.triggered_at is not None:
-                fired.append(order)
-                continue
-        pool.restore(order)
+        order.taker_fee_e6, order.terms = terms.get(order.id, NO_TERMS)
+        is_fired = order.terms is not None and order.terms.triggered_at is not None
+        if order.status == UNTRIGGERED and is_fired:
+            fired.append(order)
+        else:
+            pool.restore(order)
     # In the order in which their triggers were met.
     fired.sort(key=lambda order: (order.terms and order.terms.triggered_at, order.priority))
     for order in fired:
         pool.restore(order)
-
-
-def _taker_fee_e6(order: BookOrder, pool: Pool) -> int:
-    """What it would pay now if it came in and took."""
-    sender = pool.eligibility.get(order.investor_id)
-    rules = pool.markets_by_id[order.listing_id].rules
-    partner_id = sender.partner_id if sender is not None else None
-    return pool.rates.of(order.investor_id, partner_id, rules)[1]
 
 
 def load_open_orders(connection: Connection, listing_ids: list[int]) -> list[BookOrder]:

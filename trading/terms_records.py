@@ -15,16 +15,17 @@ INSERT_TERMS = """
     INSERT INTO trading_orderterms
            (order_id, expires_at, display_units, reduce_only, self_trade_prevention, trigger_by,
             trigger_price_units, trail_units, trail_e6, limit_offset_units, link_id, parent_id,
-            close_take_profit_units, close_stop_loss_units, replaces, triggered_at)
+            close_take_profit_units, close_stop_loss_units, replaces, triggered_at,
+            taker_fee_e6)
     SELECT id, to_timestamp(expires_at), display_units, reduce_only, prevention, trigger_by,
            trigger_price_units, trail_units, trail_e6, limit_offset_units, link_id, parent_id,
-           take_profit, stop_loss, replaces, to_timestamp(triggered_at)
+           take_profit, stop_loss, replaces, to_timestamp(triggered_at), taker_fee_e6
       FROM unnest(%s::uuid[], %s::float8[], %s::bigint[], %s::bool[], %s::text[], %s::text[],
                   %s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::uuid[], %s::uuid[],
-                  %s::bigint[], %s::bigint[], %s::uuid[], %s::float8[])
+                  %s::bigint[], %s::bigint[], %s::uuid[], %s::float8[], %s::int[])
            AS new (id, expires_at, display_units, reduce_only, prevention, trigger_by,
                    trigger_price_units, trail_units, trail_e6, limit_offset_units, link_id,
-                   parent_id, take_profit, stop_loss, replaces, triggered_at)
+                   parent_id, take_profit, stop_loss, replaces, triggered_at, taker_fee_e6)
 """
 AMEND_ORDERS = """
     UPDATE trading_order AS stored
@@ -38,9 +39,9 @@ AMEND_ORDERS = """
 AMEND_TERMS = """
     UPDATE trading_orderterms AS stored
        SET display_units = change.display, trigger_price_units = change.trigger,
-           triggered_at = to_timestamp(change.triggered_at)
-      FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::float8[])
-           AS change (id, display, trigger, triggered_at)
+           triggered_at = to_timestamp(change.triggered_at), taker_fee_e6 = change.taker_fee_e6
+      FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[], %s::float8[], %s::int[])
+           AS change (id, display, trigger, triggered_at, taker_fee_e6)
      WHERE stored.order_id = change.id
 """
 WIND_DEAD_MEN = """
@@ -106,6 +107,7 @@ def _terms(new: list[tuple[BookOrder, Terms]]) -> list[str]:
         column(lambda t: t.close_stop_loss),
         column(lambda t: t.replaces),
         column(lambda t: t.triggered_at),
+        int_array([order.taker_fee_e6 for order, _ in new]),
     ]
 
 
@@ -127,6 +129,7 @@ def _amended_terms(amended: list[tuple[BookOrder, Terms]]) -> list[str]:
         _values(terms.display_units for _, terms in amended),
         _values(terms.trigger_price for _, terms in amended),
         _values(terms.triggered_at for _, terms in amended),
+        int_array([order.taker_fee_e6 for order, _ in amended]),
     ]
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, RULES, TOKEN, USD, Desk
+from trading.commands import AmendOrder
 from trading.engine.market import Rules
 from trading.engine.rates import FOUND_MAX, Rates, Schedule, Tier
 
@@ -97,6 +98,53 @@ def test_funds_are_judged_by_the_dearer_rate_and_held_at_the_makers(desk: Any) -
     order = desk.place(ALICE, "buy", quantity=90, price=100)
 
     assert order.held == 9_900 * USD
+
+
+def flat(maker: int, taker: int) -> Rates:
+    return Rates([Schedule(None, None, 0.0, (Tier(0, maker, taker),))], now=1.0)
+
+
+def test_an_amended_order_takes_at_the_rate_of_its_amendment(desk: Any) -> None:
+    desk.place(BOB, "sell", quantity=1, price=100)
+    desk.pool.rates = flat(0, 100)
+    order = desk.place(ALICE, "buy", quantity=1, price=90)
+    desk.pool.rates = flat(0, 2_000)
+
+    desk.pool.amend(
+        AmendOrder(investor_id=ALICE, order_id=order.id, price_units=100 * USD), desk.effects
+    )
+
+    assert (order.status, order.fee) == ("filled", 200_000)
+
+
+@pytest.mark.parametrize(("later", "fee"), [(9_000, 100_000), (400, 40_000)])
+def test_a_triggered_order_takes_at_the_rate_of_its_moment_or_the_one_it_held_for(
+    desk: Any, later: int, fee: int
+) -> None:
+    """A dearer one would not be covered, and a stop must not fail for that."""
+    desk.pool.rates = flat(0, 1_000)
+    stop = desk.place(
+        ALICE, "buy", quantity=1, type="stop_loss_limit", price=100, trigger_price_units=95 * USD
+    )
+    assert (stop.status, stop.held) == ("untriggered", 100 * USD + 100_000)
+    desk.place(BOB, "sell", quantity=2, price=100)
+    desk.pool.rates = flat(0, later)
+
+    desk.place(CAROL, "buy", quantity=1, price=100)
+
+    assert (stop.status, stop.fee) == ("filled", fee)
+    desk.pool.check_invariants()
+
+
+def test_what_closes_a_fill_has_the_rates_of_that_moment(desk: Any) -> None:
+    desk.pool.rates = flat(300, 1_000)
+    entry = desk.place(ALICE, "buy", quantity=1, price=100, close_stop_loss_units=90 * USD)
+    desk.pool.rates = flat(200, 900)
+
+    desk.place(BOB, "sell", quantity=1, price=100)
+
+    child = next(order for order in desk.pool.orders.values() if order is not entry)
+    assert (entry.maker_fee_e6, child.maker_fee_e6, child.taker_fee_e6) == (300, 200, 900)
 
 
 def test_what_free_trading_costs_is_nothing(desk: Any) -> None:

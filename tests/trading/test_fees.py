@@ -10,6 +10,7 @@ from accounts import approvals
 from accounts.models import Investor
 from kernel import clock
 from kernel.refusals import Forbidden
+from tests.trading.conftest import USD
 from tests.trading.fee_stories import MILLION_USD, confirm, officer, partner, schedule, two_officers
 from tests.trading_database import envelopes
 from trading import fees
@@ -151,6 +152,26 @@ def test_a_partners_and_a_tiers_rates_reach_the_engine_and_survive_a_restart(
     assert hand_driven.own()
     hand_driven.process([])
     assert rates() == [(100, 300), (50, 60)]
+
+
+def test_a_waiting_stop_keeps_the_rate_it_holds_for_over_a_restart(
+    venue: Any, hand_driven: Sequencer
+) -> None:
+    alice = venue.investor("Alice", usd=1_000)
+    schedule((0, 0, 1_000))
+    stop = venue.order(
+        alice, "buy", quantity=1, price=100, type="stop_loss_limit", trigger_price_units=95 * USD
+    )
+    hand_driven.process(envelopes(stop))
+    schedule((0, 0, 9_000))
+    hand_driven.process([])
+    hand_driven.settle()
+    hand_driven.drop()
+
+    assert hand_driven.own()
+
+    known = hand_driven.owned.pool.orders[stop.id]
+    assert (known.taker_fee_e6, known.held) == (1_000, 100 * USD + 100_000)
 
 
 def test_a_schedule_without_tiers_ends_the_one_before(venue: Any, hand_driven: Sequencer) -> None:

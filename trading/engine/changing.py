@@ -104,6 +104,7 @@ class Changing(Triggering):
         order = self.find_own(command.investor_id, command.order_id, command.client_order_id)
         market = self.markets_by_id[order.listing_id]
         draft = judging.draft_of(order)
+        draft.taker_fee_e6 = self.rates_of(order)[1]
         judging.amend_draft(draft, command, market)
         if order.status == UNTRIGGERED:
             self._amend_waiting(order, draft, market, effects)

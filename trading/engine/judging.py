@@ -187,6 +187,7 @@ _MOVING = (
     "terms",
     "priority",
     "batch_no",
+    "taker_fee_e6",
 )
 
 
@@ -215,6 +216,7 @@ def take_over(order: BookOrder, draft: BookOrder) -> None:
     order.price, order.protection_price = draft.price, draft.protection_price
     order.quantity, order.leaves = draft.quantity, draft.leaves
     order.post_only, order.terms = draft.post_only, draft.terms
+    order.taker_fee_e6 = draft.taker_fee_e6
 
 
 def amend_draft(draft: BookOrder, command: AmendOrder, market: Market) -> None:
@@ -282,10 +284,9 @@ def only_shrinks(order: BookOrder, draft: BookOrder, command: AmendOrder) -> boo
 
 
 def child_of(entry: BookOrder, id: UUID, effects: Effects) -> BookOrder:
-    """A new order on the other side, of the same investor and at the same rates."""
+    """A new order on the other side, of the same investor."""
     order = BookOrder(id, entry.listing_id, entry.investor_id, entry.owner_group)
     order.snapshot_id, order.is_buy = entry.snapshot_id, not entry.is_buy
-    order.maker_fee_e6, order.taker_fee_e6 = entry.maker_fee_e6, entry.taker_fee_e6
     order.source, order.user_ref = entry.source, entry.user_ref
     order.batch_no, order.accepted_at = effects.batch_no, effects.now
     return order

@@ -99,6 +99,14 @@ class PoolState:
         funds = self.funds.get((investor_id, asset_id))
         return funds.posted - funds.held if funds else 0
 
+    def rates_of(self, order: BookOrder) -> tuple[int, int]:
+        """What an order's investor pays now as maker and as taker, in millionths."""
+        sender = self.eligibility.get(order.investor_id)
+        partner_id = None if sender is None else sender.partner_id
+        return self.rates.of(
+            order.investor_id, partner_id, self.markets_by_id[order.listing_id].rules
+        )
+
     def restore(self, order: BookOrder) -> None:
         """Put a stored live order back where it was; those of a listing in their priority."""
         market = self.markets_by_id[order.listing_id]

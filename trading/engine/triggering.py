@@ -102,6 +102,8 @@ class Triggering(Placing):
         self.end_other(order, effects)
         self.set_hold(order, market, 0, effects)
         order.status = OPEN
+        # The rate of this moment, but never a dearer one than it held for.
+        order.taker_fee_e6 = min(order.taker_fee_e6, self.rates_of(order)[1])
         self._set_limit(order, market)
         order.priority = effects.add_event(
             market, "triggered", order.id, order.is_buy, order.price, order.leaves
@@ -214,6 +216,7 @@ class Triggering(Placing):
         for kind, price in prices.items():
             if price is not None:
                 order = judging.child_of(entry, effects.new_id(), effects)
+                order.maker_fee_e6, order.taker_fee_e6 = self.rates_of(entry)
                 order.type, order.quantity, order.status = kind, units, UNTRIGGERED
                 order.terms = Terms(
                     trigger_by="last", trigger_price=price, link_id=link, parent_id=entry.id

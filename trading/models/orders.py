@@ -124,6 +124,8 @@ class OrderTerms(models.Model):
     close_stop_loss_units = models.BigIntegerField(null=True)
     replaces = models.UUIDField(null=True)
     triggered_at = models.DateTimeField(null=True)
+    # The taker's rate that it was last judged by: what waits for a trigger holds the dearer one.
+    taker_fee_e6 = models.IntegerField(default=0)
 
     class Meta:
         constraints = [
