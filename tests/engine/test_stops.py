@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.desk import ALICE, BOB, CAROL, RULES
+from tests.desk import ALICE, BOB, CAROL, RULES, TOKEN, USD
+from trading.commands import PlaceOrder, PlacePair
 from trading.engine.market import Eligibility, Rules
 from trading.engine.stopping import set_stops
 from trading.engine.stops import Stop, Stops, TradingStopped
@@ -110,3 +111,27 @@ def test_a_batch_that_is_undone_leaves_switches_and_orders_as_they_were(busy: An
 
     assert not busy.pool.stops
     assert busy.pool.orders == {}  # the orders were of the same batch, and are gone with it
+
+
+def test_orders_that_wait_for_a_price_are_pulled_too_and_a_pair_whole(desk: Any) -> None:
+    waiting = {"type": "stop_loss", "price_units": None, "trigger_price_units": 95 * USD}
+    alone = desk.place(ALICE, "sell", quantity=1, **waiting)
+    kinds: tuple[dict[str, Any], ...] = (
+        {"type": "limit", "price_units": 120 * USD},
+        {"type": "stop_loss", "trigger_price_units": 90 * USD},
+    )
+    legs = [
+        PlaceOrder(
+            listing="AAPLxUSDC", investor_id=ALICE, side="sell", quantity_units=TOKEN, **terms
+        )
+        for terms in kinds
+    ]
+    pair = desk.pool.place_pair(PlacePair(first=legs[0], second=legs[1]), desk.effects)
+
+    effects = set_stops(desk.pool, Stops([VENUE]), [VENUE.id], desk.effects)
+
+    assert effects == [(VENUE.id, True, 3)]
+    assert [order.status for order in (alone, *pair)] == ["canceled"] * 3
+    assert {order.reason for order in (alone, *pair)} == {"kill_switch", "linked"}
+    assert desk.tokens(ALICE)[1] == 0
+    desk.pool.check_invariants()
