@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 
 from custody.ledger_purposes import AssetKind
 from custody.models import Asset
@@ -42,6 +42,12 @@ class ListingStateChanged(Refusal):
 
     code = "listing_state_changed"
     http_status = 409
+
+
+class ProtectionOutOfRange(Refusal):
+    """Hours are one of three, bands lie between 0 and 100 %, and an order must be possible."""
+
+    code = "protection_out_of_range"
 
 
 @transaction.atomic
@@ -100,6 +106,41 @@ def set_listing_state(
     moved = listings.update(state=state, state_reason=reason.strip(), state_until=until)
     if moved == 0:
         raise ListingStateChanged
+
+
+def set_protection(
+    *,
+    listing_id: int,
+    hours: str | None = None,
+    band_e6: int | None = None,
+    collar_e6: int | None = None,
+    protection_e6: int | None = None,
+    max_cash_units: int | None = None,
+    max_quantity_units: int | None = None,
+) -> None:
+    """Change when a listing trades, how far its prices may run, and its largest order.
+
+    None leaves a field as it is. It takes effect at the engine's next batch; resting orders
+    stay. Bands are in millionths, amounts in base units of the quote and of the token.
+
+    :raises NotFound, ProtectionOutOfRange: as they say; nothing has changed.
+    """
+    wanted = {
+        "hours": hours,
+        "band_e6": band_e6,
+        "collar_e6": collar_e6,
+        "protection_e6": protection_e6,
+        "max_cash_units": max_cash_units,
+        "max_quantity_units": max_quantity_units,
+    }
+    changes = {name: value for name, value in wanted.items() if value is not None}
+    try:
+        with transaction.atomic():
+            moved = Listing.objects.filter(id=listing_id).update(**changes)
+    except (IntegrityError, DataError) as problem:  # the table knows the ranges
+        raise ProtectionOutOfRange from problem
+    if not moved:
+        raise NotFound
 
 
 def block_country(*, listing_id: int, country: str, reason: str) -> None:
