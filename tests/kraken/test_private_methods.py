@@ -148,16 +148,6 @@ def test_others_orders_are_not_there(alice: KrakenClient, bob: KrakenClient) -> 
     assert txid in alice.private("OpenOrders")[1]["open"]
 
 
-def test_validate_reads_the_order_and_places_nothing(alice: KrakenClient) -> None:
-    errors, result = alice.private("AddOrder", **LIMIT, validate="True")
-
-    assert (errors, result) == (
-        [],
-        {"descr": {"order": "buy 1.50000000 AAPLxUSDC @ limit 100.10"}},
-    )
-    assert alice.private("OpenOrders")[1]["open"] == {}
-
-
 BAD = "EGeneral:Invalid arguments"
 STOP = {"ordertype": "stop-loss", "price": "90"}
 TRAIL = {"ordertype": "trailing-stop", "price": "+5"}

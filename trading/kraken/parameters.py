@@ -79,6 +79,10 @@ class Parameters:
                 groups.setdefault(int(found["place"]), {})[rest] = value
         return [Parameters(groups[place]) for place in sorted(groups)]
 
+    def with_values(self, values: Mapping[str, str]) -> "Parameters":
+        """These and `values`, which count where both name the same."""
+        return Parameters({**self._values, **values})
+
     def moment(self, name: str) -> datetime | None:
         """Seconds since the epoch, also with a fraction; milliseconds are taken as such.
 

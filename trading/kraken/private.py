@@ -5,33 +5,34 @@ exist (deny by default).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from custody.pages import Holding, list_holdings
 from kernel.money import format_units
-from trading import order_entry, queries
-from trading.commands import CancelOrder, OrderView
-from trading.engine_line import COMMAND_TIMEOUT_SECONDS
+from trading import order_changes, order_entry, queries
+from trading.commands import CancelAll, CancelOrder, OrderView
 from trading.kraken import fees, history, wording
+from trading.kraken.order_changes import (
+    OPEN_ORDERS_MAX,
+    Caller,
+    add_order_batch,
+    amend_order,
+    as_id,
+    cancel_all_orders_after,
+    cancel_order_batch,
+    edit_order,
+    ids_named,
+    wait,
+)
 from trading.kraken.order_requests import read_deadline, read_order
 from trading.kraken.parameters import Parameters
-from trading.kraken.replies import INVALID_ARGUMENTS, UNKNOWN_ORDER, KrakenError, Result
+from trading.kraken.replies import INVALID_ARGUMENTS, KrakenError, Result
 from trading.offering import reader_of
-from trading.order_bodies import timeout_of
 from trading.queries import ListingView
 
 ORDERS_ASKED_MAX = 50
-OPEN_ORDERS_MAX = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Whose key signed."""
-
-    investor_id: int
 
 
 def balance(caller: Caller, parameters: Parameters, now: datetime) -> Result:
@@ -54,21 +55,15 @@ def balance_ex(caller: Caller, parameters: Parameters, now: datetime) -> Result:
 
 
 def add_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
-    """Place an order; with `validate` only read it."""
+    """Place an order; with `validate` only judge it."""
     reader = reader_of(investor_id=caller.investor_id)
     command, listing = read_order(
         parameters, investor_id=caller.investor_id, reader=reader, now=now
     )
     described = {"descr": wording.described(command, listing)}
     deadline = read_deadline(parameters, now)
-    if command.validate_only:
-        return described
-    placed = order_entry.place_sync(command, timeout_seconds=_timeout(deadline, now))
-    return described | {"txid": [str(placed.id)]}
-
-
-def _timeout(deadline: datetime | None, now: datetime) -> float:
-    return timeout_of(deadline, now=now, longest=COMMAND_TIMEOUT_SECONDS)
+    placed = order_entry.place_sync(command, timeout_seconds=wait(deadline, now))
+    return described if command.validate_only else described | {"txid": [str(placed.id)]}
 
 
 def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Result:
@@ -81,7 +76,7 @@ def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Resul
             CancelOrder(investor_id=caller.investor_id, client_order_id=client_order_id)
         )
         return {"count": 1}
-    ids = _ids_named(caller, parameters.get("txid"))
+    ids = ids_named(caller, parameters.get("txid"))
     for order_id in ids:
         order_entry.cancel_sync(CancelOrder(investor_id=caller.investor_id, order_id=order_id))
     return {"count": len(ids)}
@@ -89,7 +84,8 @@ def cancel_order(caller: Caller, parameters: Parameters, now: datetime) -> Resul
 
 def cancel_all(caller: Caller, parameters: Parameters, now: datetime) -> Result:
     """Cancel every open order; `count` is how many there were."""
-    return {"count": order_entry.cancel_all_sync(investor_id=caller.investor_id)}
+    command = CancelAll(investor_id=caller.investor_id)
+    return {"count": order_changes.cancel_all_sync(command)}
 
 
 def open_orders(caller: Caller, parameters: Parameters, now: datetime) -> Result:
@@ -111,7 +107,7 @@ def query_orders(caller: Caller, parameters: Parameters, now: datetime) -> Resul
     ids = parameters.words("txid")
     if not 0 < len(ids) <= ORDERS_ASKED_MAX:
         raise KrakenError(f"{INVALID_ARGUMENTS}:txid")
-    known = [order_id for text in ids if (order_id := _as_id(text)) is not None]
+    known = [order_id for text in ids if (order_id := as_id(text)) is not None]
     orders = history.orders_by_id(caller.investor_id, known)
     return _order_rows(caller, parameters, [o for o in orders if _matches(o, parameters)])
 
@@ -146,7 +142,12 @@ METHODS: dict[str, tuple[str, Handler]] = {
     "TradeVolume": ("read", trade_volume),
     "AddOrder": ("trade", add_order),
     "CancelOrder": ("trade", cancel_order),
+    "AddOrderBatch": ("trade", add_order_batch),
+    "AmendOrder": ("trade", amend_order),
+    "EditOrder": ("trade", edit_order),
+    "CancelOrderBatch": ("trade", cancel_order_batch),
     "CancelAll": ("trade", cancel_all),
+    "CancelAllOrdersAfter": ("trade", cancel_all_orders_after),
 }
 
 
@@ -178,27 +179,6 @@ def _trade_ids(caller: Caller, orders: Sequence[OrderView]) -> dict[UUID, list[s
     for trade in queries.list_order_trades(investor_id=caller.investor_id, order_ids=ids):
         found.setdefault(trade.order_id, []).append(str(trade.id))
     return found
-
-
-def _ids_named(caller: Caller, text: str) -> list[UUID]:
-    """One order by its id, or all open ones with that user reference."""
-    order_id = _as_id(text)
-    if order_id is not None:
-        return [order_id]
-    orders = queries.list_orders(
-        investor_id=caller.investor_id, open_only=True, limit=OPEN_ORDERS_MAX
-    )
-    named = [order.id for order in orders if str(order.user_ref) == text]
-    if not named:
-        raise KrakenError(UNKNOWN_ORDER)
-    return named
-
-
-def _as_id(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _matches(order: OrderView, parameters: Parameters) -> bool:

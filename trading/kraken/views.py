@@ -15,6 +15,7 @@ from accounts import api_keys
 from kernel import clock
 from kernel.refusals import Refusal
 from trading.kraken import private, public, replies
+from trading.kraken.order_changes import Caller
 from trading.kraken.parameters import Parameters
 from trading.kraken.replies import KrakenError
 from trading.offering import Reader, reader_of
@@ -54,7 +55,7 @@ def private_method(request: HttpRequest, method: str) -> HttpResponse:
         if scope not in principal.scopes:
             raise KrakenError(replies.PERMISSION_DENIED)
         _count_request(f"key:{principal.key_id}", PRIVATE_REQUESTS_PER_WINDOW_MAX)
-        caller = private.Caller(investor_id=principal.investor_id)
+        caller = Caller(investor_id=principal.investor_id)
         return replies.answer(handler(caller, Parameters.of(request), clock.now()))
     except (KrakenError, Refusal) as error:
         return _failure(error)
