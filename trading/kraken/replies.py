@@ -47,6 +47,8 @@ WORDS = {
     "trading_stopped": "EService:Market in cancel_only mode",
     "too_many_messages": "EOrder:Rate limit exceeded",
     "too_many_open_orders": "EOrder:Orders limit exceeded",
+    "too_many_trailing_stops": "EOrder:Orders limit exceeded",
+    "nothing_to_reduce": "EOrder:Reduce only:No position exists",
     "client_order_id_reused": f"{INVALID_ARGUMENTS}:cl_ord_id",
     "listing_closed": "EService:Market in cancel_only mode",
     "session_closed": "EService:Market in cancel_only mode",
