@@ -203,6 +203,8 @@ class Placing(Living):
         if order.leaves:
             self.rehold(order, market, effects)
             return
+        if order.status == FILLED:
+            return  # an iceberg that one sweep took slice by slice
         self.set_status(order, FILLED, "", effects)
         self.unindex(order, effects)
         self.set_hold(order, market, 0, effects)
