@@ -153,6 +153,9 @@ class Placing(Living):
         if order.quantity is not None:
             order.quantity -= planned.decremented
             effects.amend(order)
+            if planned.decremented:
+                order.leaves = order.quantity - order.filled
+                self.tell_amended(order, market, effects, keeps_place=True)
 
     def _finish(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Close an order that never rests; its budget's rest was never held."""
