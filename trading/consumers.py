@@ -27,6 +27,7 @@ from trading.frames import find_wire
 from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
 from trading.offering import ANYONE, reader_of
+from trading.queries.charts import INTERVALS_SECONDS
 from trading.socket_guard import Allowance, TooManyMessages
 from trading.socket_orders import Desk, MalformedMessage
 
@@ -211,7 +212,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         for channel, symbol in sorted(self._subscriptions):
             if symbol and symbol not in standing.offered:
                 self._drop(channel, symbol)
-                self.refuse({"channel": channel, "listing": symbol}, NotFound())
+                self.refuse({"channel": channel.split(" ")[0], "listing": symbol}, NotFound())
         if not standing.is_signed_in:
             self._forget_own()
             self._investor_id = self._desk.investor_id = None
@@ -241,9 +242,10 @@ class MarketConsumer(AsyncWebsocketConsumer):
             raise MalformedMessage(f"`channel` is one of: {names}.")
         if channel == "ticker" and message.get("listing") == "*":
             return await self._subscribe_all_tickers()
+        topic, from_seq = _read_topic(message), _read_from_seq(message)
         view = await self._desk.find_listing(message.get("listing"), self._reader)
-        self._note(channel, view.symbol)
-        return await market_data.get_feed().subscribe(self._mailbox, channel, view)
+        self._note(topic, view.symbol)
+        return await market_data.get_feed().subscribe(self._mailbox, topic, view, from_seq)
 
     async def _subscribe_all_tickers(self) -> None:
         views = await sync_to_async(queries.list_listings)(reader=self._reader, now=clock.now())
@@ -259,7 +261,8 @@ class MarketConsumer(AsyncWebsocketConsumer):
 
     async def _unsubscribe(self, message: dict[str, Any]) -> None:
         channel, listing = str(message.get("channel")), str(message.get("listing", ""))
-        found = [each for each in self._subscriptions if each[0] == channel]
+        topic = _read_topic(message) if "interval_seconds" in message else channel
+        found = [each for each in self._subscriptions if topic in (each[0], each[0].split(" ")[0])]
         if channel in PUBLIC_CHANNELS and listing != "*":
             found = [each for each in found if each[1] == listing]
         for each in found:
@@ -270,6 +273,26 @@ class MarketConsumer(AsyncWebsocketConsumer):
     async def _start_command(self, message: dict[str, Any]) -> None:
         investor_id = self._require("trade")
         await self._desk.start(message, self._reader, investor_id)
+
+
+def _read_topic(message: dict[str, Any]) -> str:
+    """The feed's channel; candles have one for each interval."""
+    if message.get("channel") != "candles":
+        return str(message["channel"])
+    interval = message.get("interval_seconds", INTERVALS_SECONDS[0])
+    if not isinstance(interval, int) or interval not in INTERVALS_SECONDS:
+        known = ", ".join(map(str, INTERVALS_SECONDS))
+        raise MalformedMessage(f"`interval_seconds` is one of: {known}.")
+    return market_data.candle_channel(interval)
+
+
+def _read_from_seq(message: dict[str, Any]) -> int | None:
+    seq = message.get("from_seq")
+    if seq is None:
+        return None
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 0 <= seq < 2**62:
+        raise MalformedMessage("`from_seq` is a number of the feed's.")
+    return seq
 
 
 def _parse(text: str | None) -> dict[str, Any]:

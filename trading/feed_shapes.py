@@ -4,16 +4,16 @@ Amounts are plain decimals in text, as everywhere on the wire.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from custody.pages import Holding
 from kernel.money import format_units
-from trading.api_shapes import trade_json
+from trading.api_shapes import candle_json, trade_json
 from trading.commands import BookUpdate, OrderView
 from trading.live_book import LiveBook
+from trading.live_orders import Entry, LiveOrders
 from trading.market_state import MarketState
 from trading.order_shapes import order_json
 from trading.queries import ListingView, TradeView
@@ -51,11 +51,37 @@ def trades(kind: str, found: Iterable[TradeView], view: ListingView) -> str:
     return encode({**_head(kind, "trades", view, seq), "trades": rows})
 
 
-def trades_of(update: BookUpdate) -> list[TradeView]:
-    return [
-        TradeView(id, number, price, quantity, taker_side, datetime.fromtimestamp(at, UTC))
-        for id, number, price, quantity, taker_side, at in update.trades
-    ]
+def level3_snapshot(book: LiveOrders) -> str:
+    """Every order, in the order in which they would be matched."""
+    return encode(
+        {**_head("snapshot", "level3", book.view, book.seq), **_queues(book.view, book.entries())}
+    )
+
+
+def level3_update(seq: int, changes: Iterable[Entry], view: ListingView) -> str:
+    """Orders that came, shrank or went (quantity 0)."""
+    return encode({**_head("update", "level3", view, seq), **_queues(view, changes)})
+
+
+def _queues(view: ListingView, entries: Iterable[Entry]) -> dict[str, list[list[Any]]]:
+    sides: dict[str, list[list[Any]]] = {"bids": [], "asks": []}
+    for side, price, quantity, priority, id in entries:
+        row = [id, _cash(view, price), _quantity(view, quantity), priority]
+        sides["bids" if side == "buy" else "asks"].append(row)
+    return sides
+
+
+def candles(kind: str, book: LiveBook, interval: int) -> str:
+    """A snapshot's candles, oldest first, or the present one; `seq` is its last trade's number."""
+    found = book.candles(interval) if kind == "snapshot" else [book.present_candle(interval)]
+    rows = [candle_json(candle, book.view) for candle in found]
+    head = _head(kind, "candles", book.view, found[-1].last_no if found else 0)
+    return encode({**head, "interval_seconds": interval, "candles": rows})
+
+
+def resumed(channel: str, view: ListingView, *, after: int, seq: int) -> str:
+    """What follows are the updates that were missed, up to `seq`, and then the present ones."""
+    return encode({**_head("resumed", channel, view, seq), "from_seq": after})
 
 
 def ticker(kind: str, book: LiveBook) -> str:
@@ -72,9 +98,22 @@ def ticker(kind: str, book: LiveBook) -> str:
         "low_24h": _cash(view, day.low_units),
         "volume_24h": _quantity(view, day.volume_units),
         "cash_24h": _cash(view, day.cash_units),
+        "vwap_24h": _cash(view, day.vwap_units),
+        "change_24h": _cash(view, day.change_units),
         "trades_24h": day.trades,
     }
+    found |= _indication(book)
     return encode({**_head(kind, "ticker", view, book.seq), **found, **state(book.state)})
+
+
+def _indication(book: LiveBook) -> dict[str, Any]:
+    """What an auction that gathers orders would come to, if there is one."""
+    price, quantity, imbalance = book.indication or (None, None, None)
+    return {
+        "auction_price": _cash(book.view, price),
+        "auction_quantity": _quantity(book.view, quantity),
+        "auction_imbalance": _quantity(book.view, imbalance),
+    }
 
 
 def state(found: MarketState) -> dict[str, Any]:
@@ -86,7 +125,11 @@ def state(found: MarketState) -> dict[str, Any]:
         "share_halted": found.is_share_halted,
         "share_halt_reason": found.halt_reason,
         "reference_stale": found.is_stale,
+        "hours": found.hours,
+        "session": found.session,
+        "phase": found.phase,
         "limited_by": found.limited_by,
+        "limited_until": found.limited_until,
         "takes_orders": found.takes_orders,
         "takes_market_orders": found.takes_market_orders,
         "takes_buys": found.takes_buys,

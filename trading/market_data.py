@@ -1,17 +1,18 @@
 """The feed of one web process: one subscription, any number of sockets.
 
 Books live in memory, loaded from PostgreSQL on first use and kept up by the
-engine's news. A message is encoded once and put into the mailbox of every
-socket that wants it. A gap (a missed update, a lost connection to Valkey) is
-never papered over: the book is read again and every reader gets a new snapshot.
+engine's news. A message is encoded once and given to every socket that wants it.
+What was missed (an update, a connection to Valkey, the news of an engine that
+died after its commit) is read from the stored updates and told in its order;
+only what is too long ago for that makes every reader's snapshot new.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -20,21 +21,22 @@ from django.conf import settings
 from redis import RedisError
 from redis.asyncio import Redis
 
-from custody.pages import Holding, list_holdings
 from kernel import clock
-from trading import feed_shapes, queries
+from trading import feed_reads, feed_shapes, queries, resuming
 from trading.commands import NEWS_CHANNEL, BatchNews, BookUpdate, OrderView
-from trading.frames import Message
-from trading.live_book import TRADES_KEPT, LiveBook
+from trading.live_book import LiveBook
+from trading.live_orders import LiveOrders
 from trading.mailbox import Mailbox
 from trading.market_state import read_states
-from trading.queries import ListingView
+from trading.queries import ListingView, history
 from trading.queries.listings import views_by_symbol
+from trading.subscriptions import Subscriptions
 
 logger = logging.getLogger(__name__)
 
-PUBLIC_CHANNELS = ("book", "trades", "ticker")
-PRIVATE_CHANNELS = ("orders", "balances")
+PUBLIC_CHANNELS: Final = ("book", "level3", "trades", "ticker", "candles")
+PRIVATE_CHANNELS: Final = ("orders", "balances")
+RESUMED_CHANNELS: Final = ("book", "trades")
 RECONNECT_SECONDS = 0.2
 # Balances of a busy investor are read once for several batches.
 BALANCES_PAUSE_SECONDS = 0.1
@@ -42,9 +44,18 @@ BALANCES_PAUSE_SECONDS = 0.1
 STATISTICS_REFRESH_SECONDS = 60.0
 # A reference grows old without anybody saying so, and news of a halt can be lost.
 STATES_REFRESH_SECONDS = 5.0
+# How often it is asked whether a committed update was never told, and how late news may be.
+HEADS_SECONDS, NEWS_SECONDS = 2.0, 0.5
 OPEN_ORDERS_SENT_MAX = 500
 
-Readers = dict[Mailbox, None]  # an ordered set
+
+def candle_channel(interval_seconds: int) -> str:
+    """Candles are a channel for each interval."""
+    return f"candles {interval_seconds}"
+
+
+def _interval_of(channel: str) -> int:
+    return int(channel.partition(" ")[2])
 
 
 class Feed:
@@ -53,10 +64,10 @@ class Feed:
     def __init__(self) -> None:
         self._valkey = Redis.from_url(settings.REDIS_URL, socket_timeout=None, retry=None)
         self._books: dict[str, LiveBook] = {}
-        self._loading: dict[str, asyncio.Future[None]] = {}
-        self._missed: dict[str, list[BookUpdate]] = {}
-        self._public: dict[tuple[str, str], Readers] = defaultdict(dict)
-        self._private: dict[tuple[str, int], Readers] = defaultdict(dict)
+        self._orders: dict[str, LiveOrders] = {}
+        self._locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._missed: dict[str, list[tuple[BookUpdate, list[OrderView]]]] = {}
+        self._readers = Subscriptions()
         self._stale_balances: set[int] = set()
         self._views: dict[str, ListingView] = {}
         self._states_lock = asyncio.Lock()
@@ -64,108 +75,136 @@ class Feed:
         self._was_connected = False
         self._tasks = {
             asyncio.create_task(self._listen()),
-            asyncio.create_task(self._refresh_statistics()),
-            asyncio.create_task(self._refresh_states()),
+            asyncio.create_task(self._repeat("STATISTICS_REFRESH_SECONDS", self._count_again)),
+            asyncio.create_task(self._repeat("STATES_REFRESH_SECONDS", self._look_at_states)),
+            asyncio.create_task(self._repeat("HEADS_SECONDS", self._look_at_heads)),
         }
 
     # Subscribing.
 
-    async def subscribe(self, mailbox: Mailbox, channel: str, view: ListingView) -> None:
-        """Send a snapshot of a public channel, then every update."""
-        self._views[view.symbol] = view
-        while view.symbol not in self._books:
-            await self._load(view.symbol)
+    async def subscribe(
+        self, mailbox: Mailbox, channel: str, view: ListingView, from_seq: int | None = None
+    ) -> None:
+        """Send a snapshot of a public channel, or what followed `from_seq`; then every update."""
+        symbol = view.symbol
+        self._views[symbol] = view
+        await self._load(symbol, channel)
+        missed = None
+        if from_seq is not None and channel in RESUMED_CHANNELS:
+            if channel == "book" and from_seq > self._books[symbol].seq:
+                await self._repair(symbol)  # told by a process that heard more
+            missed = await resuming.missed_since(lambda: self._books[symbol], channel, from_seq)
         # No await from here on: nothing can come between the snapshot and the updates.
-        mailbox.put(self._snapshot(channel, self._books[view.symbol]))
-        self._public[channel, view.symbol][mailbox] = None
+        for text in [self._snapshot(channel, symbol)] if missed is None else missed:
+            mailbox.put(text)
+        self._readers.add(mailbox, (channel, symbol))
 
     async def subscribe_own(self, mailbox: Mailbox, channel: str, investor_id: int) -> None:
         """Send a snapshot of an investor's own orders or balances, then every update."""
         await self._connected.wait()
         # Updates that come while the snapshot is read are newer than it: they wait.
-        readers, later = self._private[channel, investor_id], Mailbox()
-        readers[later] = None
+        later, topic = Mailbox(), (channel, investor_id)
+        self._readers.add(later, topic)
         try:
             mailbox.put(await self._own_snapshot(channel, investor_id))
         finally:
-            self.unsubscribe(later, channel, investor_id)
+            self._readers.remove(later, topic)
         for message in later.waiting():
             mailbox.deliver(message)
-        self._private[channel, investor_id][mailbox] = None
+        self._readers.add(mailbox, topic)
 
     def unsubscribe(self, mailbox: Mailbox, channel: str, key: str | int) -> None:
-        subscriptions: Any = self._private if channel in PRIVATE_CHANNELS else self._public
-        readers = subscriptions.get((channel, key))
-        if readers is not None:
-            readers.pop(mailbox, None)
-            if not readers:
-                del subscriptions[channel, key]
+        self._readers.remove(mailbox, (channel, key))
 
     def forget(self, mailbox: Mailbox) -> None:
         """Drop every subscription of a socket that is gone."""
-        for channel, symbol in list(self._public):
-            self.unsubscribe(mailbox, channel, symbol)
-        for channel, investor_id in list(self._private):
-            self.unsubscribe(mailbox, channel, investor_id)
+        self._readers.forget(mailbox)
 
-    def _snapshot(self, channel: str, book: LiveBook) -> str:
+    def _snapshot(self, channel: str, symbol: str) -> str:
+        book = self._books[symbol]
         if channel == "book":
             return feed_shapes.book_snapshot(book)
+        if channel == "level3":
+            return feed_shapes.level3_snapshot(self._orders[symbol])
         if channel == "trades":
             return feed_shapes.trades("snapshot", book.trades, book.view)
-        return feed_shapes.ticker("snapshot", book)
+        if channel == "ticker":
+            return feed_shapes.ticker("snapshot", book)
+        return feed_shapes.candles("snapshot", book, _interval_of(channel))
 
     async def _own_snapshot(self, channel: str, investor_id: int) -> str:
         if channel == "balances":
-            holdings = await sync_to_async(_read_holdings)(investor_id)
+            holdings = await sync_to_async(feed_reads.read_holdings)(investor_id)
             return feed_shapes.balances("snapshot", holdings)
         orders = await sync_to_async(queries.list_orders)(
             investor_id=investor_id, open_only=True, limit=OPEN_ORDERS_SENT_MAX
         )
         return await self._orders_text("snapshot", orders, 0)
 
-    # Loading a book.
+    # Loading a book. News of it waits while it is read: an update is in what is read, or heard.
 
-    async def _load(self, symbol: str) -> None:
-        """Read a book from the database and catch up with what came in meanwhile."""
-        loading = self._loading.get(symbol)
-        if loading is not None:
-            await asyncio.shield(loading)
-            return
-        done = self._loading[symbol] = asyncio.get_running_loop().create_future()
-        self._missed[symbol] = []
-        try:
-            # First listen, then read: an update is either in what is read, or heard.
-            await self._connected.wait()
-            book = await sync_to_async(_read_book)(self._views[symbol])
-            if self._catch_up(book, self._missed[symbol]):
-                self._books[symbol] = book
-        finally:
-            del self._loading[symbol], self._missed[symbol]
-            done.set_result(None)
+    @contextlib.asynccontextmanager
+    async def _holding_news(self, symbol: str) -> AsyncIterator[None]:
+        async with self._locks[symbol]:
+            self._missed[symbol] = []
+            try:
+                # First listen, then read.
+                await self._connected.wait()
+                yield
+            finally:
+                for update, orders in self._missed.pop(symbol):
+                    self._take_book(update, orders)
 
-    def _catch_up(self, book: LiveBook, missed: Iterable[BookUpdate]) -> bool:
-        for update in missed:
-            if update.seq > book.seq + 1:
-                return False
-            if update.seq == book.seq + 1:
-                book.apply(update, feed_shapes.trades_of(update))
-        return True
+    async def _load(self, symbol: str, channel: str) -> None:
+        """Have what a channel's snapshot is made of."""
+        while symbol not in self._books:
+            async with self._holding_news(symbol):
+                await self._read_again(symbol)
+        if channel == "level3":
+            while symbol not in self._orders:
+                async with self._holding_news(symbol):
+                    await self._read_orders(symbol)
+        elif channel.startswith("candles"):
+            interval = _interval_of(channel)
+            while not self._books[symbol].knows_candles(interval):
+                found = await sync_to_async(feed_reads.read_candles)(self._views[symbol], interval)
+                self._books[symbol].begin_candles(interval, found)
 
-    async def _reload(self, symbols: Iterable[str]) -> None:
-        """Read books again after a gap and give every reader a new snapshot."""
-        for symbol in list(symbols):
-            self._books.pop(symbol, None)
-            while symbol not in self._books:
-                await self._load(symbol)
-            for channel in PUBLIC_CHANNELS:
-                text = self._snapshot(channel, self._books[symbol])
-                self._tell(self._public, (channel, symbol), text)
+    async def _read_again(self, symbol: str) -> None:
+        book = await sync_to_async(feed_reads.read_book)(self._views[symbol])
+        before = self._books.get(symbol)
+        self._books[symbol] = book
+        for interval in before.intervals() if before is not None else ():
+            found = await sync_to_async(feed_reads.read_candles)(book.view, interval)
+            book.begin_candles(interval, found)
+
+    async def _read_orders(self, symbol: str) -> None:
+        self._orders[symbol] = await sync_to_async(feed_reads.read_orders)(self._views[symbol])
+
+    async def _repair(self, symbol: str) -> None:
+        """Take and tell what was missed; what is too long ago makes the snapshots new."""
+        async with self._holding_news(symbol):
+            book = self._books[symbol]
+            found = await sync_to_async(feed_reads.read_updates)(book.view, book.seq)
+            if found is None:
+                await self._read_again(symbol)
+                self._tell_snapshots(symbol)
+            for update in found or ():
+                self._advance(book, update)
+            orders = self._orders.get(symbol)
+            if orders is not None and orders.seq != self._books[symbol].seq:
+                await self._read_orders(symbol)
+                self._tell("level3", symbol, self._snapshot("level3", symbol))
+
+    def _tell_snapshots(self, symbol: str) -> None:
+        for channel, key in self._readers:
+            if key == symbol and channel != "level3":
+                self._tell(channel, symbol, self._snapshot(channel, symbol))
 
     # News.
 
     async def _listen(self) -> None:
-        """Hear the engine's news for ever; after a lost connection all is read again."""
+        """Hear the engine's news for ever; after a lost connection what was missed is read."""
         decode = msgspec.msgpack.Decoder(BatchNews).decode
         while True:
             with contextlib.suppress(RedisError, OSError):
@@ -187,54 +226,73 @@ class Feed:
         self._was_connected = True
 
     async def _recover(self) -> None:
-        await self._reload(self._books)
-        for channel, investor_id in list(self._private):
-            text = await self._own_snapshot(channel, investor_id)
-            self._tell(self._private, (channel, investor_id), text)
+        for symbol in list(self._books):
+            await self._repair(symbol)
+        for channel, key in self._readers:
+            if channel in PRIVATE_CHANNELS:
+                text = await self._own_snapshot(channel, int(key))
+                self._tell(channel, key, text)
 
     async def _take(self, news: BatchNews) -> None:
         for update in news.books:
-            self._take_book(update)
+            orders: list[OrderView] = []
+            if update.listing in self._orders or update.listing in self._missed:
+                orders = [order for order in news.orders if order.listing == update.listing]
+            self._take_book(update, orders)
         if restated := set(news.restated) & self._books.keys():
             self._spawn(self._send_states(restated))
         await self._take_orders(news)
         touched = {balance[0] for balance in news.balances}
-        wanted = {investor for channel, investor in self._private if channel == "balances"}
-        for investor_id in (touched & wanted) - self._stale_balances:
-            self._stale_balances.add(investor_id)
-            self._spawn(self._send_balances(investor_id))
+        for investor_id in touched - self._stale_balances:
+            if ("balances", investor_id) in self._readers:
+                self._stale_balances.add(investor_id)
+                self._spawn(self._send_balances(investor_id))
 
-    def _take_book(self, update: BookUpdate) -> None:
-        if update.listing in self._missed:
-            self._missed[update.listing].append(update)
+    def _take_book(self, update: BookUpdate, orders: list[OrderView]) -> None:
+        symbol = update.listing
+        if symbol in self._missed:
+            self._missed[symbol].append((update, orders))
             return
-        book = self._books.get(update.listing)
-        if book is None or update.seq <= book.seq:
+        book = self._books.get(symbol)
+        if book is None or update.seq > book.seq + 1:
+            if book is not None:
+                logger.warning("%s: from %s to %s, reading", symbol, book.seq, update.seq)
+                self._spawn(self._repair(symbol))
             return
-        if update.seq != book.seq + 1:
-            logger.warning("%s: from %s to %s, reading again", update.listing, book.seq, update.seq)
-            self._spawn(self._reload([update.listing]))
-            return
-        before = (book.best_level("buy"), book.best_level("sell"))
-        trades = book.apply(update, feed_shapes.trades_of(update))
-        if readers := self._public.get(("book", update.listing)):
-            _put(readers, feed_shapes.book_update(update, book.view))
-        if trades and (readers := self._public.get(("trades", update.listing))):
-            _put(readers, feed_shapes.trades("update", trades, book.view))
-        after = (book.best_level("buy"), book.best_level("sell"))
-        if (trades or before != after) and (
-            readers := self._public.get(("ticker", update.listing))
-        ):
-            _put(readers, feed_shapes.ticker("update", book))
+        if update.seq == book.seq + 1:
+            self._advance(book, update)
+        live = self._orders.get(symbol)
+        if live is not None and update.seq == live.seq + 1:
+            changes = live.apply(update.seq, orders)
+            text = feed_shapes.level3_update(update.seq, changes, book.view)
+            self._tell("level3", symbol, text)
+
+    def _advance(self, book: LiveBook, update: BookUpdate) -> None:
+        """Take the next update and tell the readers of whatever it changes."""
+        symbol = update.listing
+        before = (book.best_level("buy"), book.best_level("sell"), book.indication)
+        trades = book.apply(update)
+        if ("book", symbol) in self._readers:
+            self._tell("book", symbol, feed_shapes.book_update(update, book.view))
+        if trades:
+            if ("trades", symbol) in self._readers:
+                self._tell("trades", symbol, feed_shapes.trades("update", trades, book.view))
+            for interval in book.intervals():
+                channel = candle_channel(interval)
+                if (channel, symbol) in self._readers:
+                    self._tell(channel, symbol, feed_shapes.candles("update", book, interval))
+        after = (book.best_level("buy"), book.best_level("sell"), book.indication)
+        if (trades or before != after) and ("ticker", symbol) in self._readers:
+            self._tell("ticker", symbol, feed_shapes.ticker("update", book))
 
     async def _take_orders(self, news: BatchNews) -> None:
         by_investor: dict[int, list[OrderView]] = {}
         for order in news.orders:
-            if ("orders", order.investor_id) in self._private:
+            if ("orders", order.investor_id) in self._readers:
                 by_investor.setdefault(order.investor_id, []).append(order)
         for investor_id, orders in by_investor.items():
             text = await self._orders_text("update", orders, news.batch_no)
-            self._tell(self._private, ("orders", investor_id), text)
+            self._tell("orders", investor_id, text)
 
     async def _orders_text(self, kind: str, orders: list[OrderView], seq: int) -> str:
         unknown = {order.listing for order in orders} - self._views.keys()
@@ -246,32 +304,50 @@ class Feed:
     async def _send_balances(self, investor_id: int) -> None:
         await asyncio.sleep(BALANCES_PAUSE_SECONDS)
         self._stale_balances.discard(investor_id)
-        holdings = await sync_to_async(_read_holdings)(investor_id)
-        text = feed_shapes.balances("update", holdings)
-        self._tell(self._private, ("balances", investor_id), text)
+        holdings = await sync_to_async(feed_reads.read_holdings)(investor_id)
+        self._tell("balances", investor_id, feed_shapes.balances("update", holdings))
 
-    async def _refresh_statistics(self) -> None:
-        while True:
-            await asyncio.sleep(STATISTICS_REFRESH_SECONDS)
-            read = {symbol for channel, symbol in self._public if channel == "ticker"}
-            books = [self._books[symbol] for symbol in read if symbol in self._books]
-            if books:
-                ids = [book.view.id for book in books]
-                found = await sync_to_async(queries.statistics)(listing_ids=ids, now=clock.now())
-                for book in books:
-                    book.statistics = found[book.view.id]
+    # Looking by itself.
 
-    async def _refresh_states(self) -> None:
+    async def _repeat(self, seconds: str, look: Callable[[], Awaitable[None]]) -> None:
+        """`seconds` names a constant of this module."""
         while True:
-            await asyncio.sleep(STATES_REFRESH_SECONDS)
-            read = {symbol for channel, symbol in self._public if channel == "ticker"}
+            await asyncio.sleep(globals()[seconds])
             try:
-                await self._send_states(read & self._books.keys())
+                await look()
             except Exception:
-                # A watch that died of an outage would leave every page with an old state.
-                logger.exception("the states of listings could not be read")
+                # A watch that died of an outage would leave every page with what is old.
+                logger.exception("the feed could not look at the database")
 
-    async def _send_states(self, symbols: set[str]) -> None:
+    def _read_by(self, channel: str) -> list[LiveBook]:
+        """Books that somebody reads by this channel."""
+        symbols = {key for each, key in self._readers if each == channel}
+        return [self._books[str(symbol)] for symbol in symbols if symbol in self._books]
+
+    async def _count_again(self) -> None:
+        if books := self._read_by("ticker"):
+            ids = [book.view.id for book in books]
+            found = await sync_to_async(queries.statistics)(listing_ids=ids, now=clock.now())
+            for book in books:
+                book.statistics = found[book.view.id]
+
+    async def _look_at_states(self) -> None:
+        await self._send_states({book.view.symbol for book in self._read_by("ticker")})
+
+    async def _look_at_heads(self) -> None:
+        """Find committed updates of which no news came, though Valkey was there."""
+        books = {book.view.id: book for book in self._books.values()}
+        if not books or not self._connected.is_set():
+            return
+        heads = await sync_to_async(history.heads)(list(books))
+        behind = [book for id, book in books.items() if book.seq < heads.get(id, 0)]
+        if behind:
+            await asyncio.sleep(NEWS_SECONDS)
+        for book in behind:
+            if book.seq < heads[book.view.id]:
+                await self._repair(book.view.symbol)
+
+    async def _send_states(self, symbols: Iterable[str]) -> None:
         """Read states anew and tell the ticker's readers of those that have changed."""
         async with self._states_lock:  # one after the other, so that the newest is told last
             found = await sync_to_async(read_states)(symbols, now=clock.now()) if symbols else {}
@@ -279,12 +355,12 @@ class Feed:
                 book = self._books.get(symbol)
                 if book is not None and book.state != state:
                     book.state = state
-                    self._tell(self._public, ("ticker", symbol), feed_shapes.ticker("update", book))
+                    self._tell("ticker", symbol, feed_shapes.ticker("update", book))
 
-    def _tell(self, subscriptions: Any, key: tuple[str, Any], text: str) -> None:
-        _put(subscriptions.get(key, {}), text)
+    def _tell(self, channel: str, key: str | int, text: str) -> None:
+        self._readers.tell((channel, key), text)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -295,26 +371,6 @@ class Feed:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._valkey.aclose()
-
-
-def _put(readers: Readers, text: str) -> None:
-    message = Message(text)
-    for mailbox in readers:
-        mailbox.deliver(message)
-
-
-def _read_book(view: ListingView) -> LiveBook:
-    # Trades and statistics may be a batch newer than the depth: LiveBook.apply knows.
-    depth = queries.depth(listing_id=view.id, levels=queries.market.DEPTH_LEVELS_MAX)
-    trades = queries.recent_trades(listing_id=view.id, limit=TRADES_KEPT)
-    now = clock.now()
-    statistics = queries.statistics(listing_ids=[view.id], now=now)[view.id]
-    state = read_states([view.symbol], now=now)[view.symbol]
-    return LiveBook(view, state, depth, statistics, trades[::-1])
-
-
-def _read_holdings(investor_id: int) -> list[Holding]:
-    return list_holdings(investor_id=investor_id)
 
 
 _feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, Feed] = WeakKeyDictionary()

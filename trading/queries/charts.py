@@ -38,6 +38,7 @@ class Candle:
     volume_units: int
     cash_units: int
     trades: int
+    last_no: int = 0  # the number of its last trade
 
     @property
     def vwap_units(self) -> int:
@@ -89,7 +90,8 @@ parts AS (
 )
 SELECT start_at, (array_agg({open} ORDER BY first_no))[1]::bigint, max({high})::bigint,
        min({low})::bigint, (array_agg({close} ORDER BY last_no DESC))[1]::bigint,
-       sum({volume})::bigint, sum(cash_units)::bigint, sum(trades)::bigint
+       sum({volume})::bigint, sum(cash_units)::bigint, sum(trades)::bigint,
+       max(last_no)
   FROM parts GROUP BY 1 ORDER BY 1 DESC LIMIT %(limit)s
 """
 # A minute's row may be there twice when the multiplier changed within it.
