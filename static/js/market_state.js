@@ -6,8 +6,8 @@ import { toast } from "./toast.js";
 let shown = ""; // the state on the page, as text to compare
 
 function untilWords(message) {
-  if (!message.state_until || message.limited_by !== message.state) return "";
-  return `Expected until ${localTime(message.state_until, "full")}.`;
+  if (!message.limited_until) return "";
+  return `Expected until ${localTime(message.limited_until, "full")}.`;
 }
 
 function reasonWords(message) {
@@ -38,7 +38,7 @@ export function showState(message) {
   if (!table || message.limited_by === undefined) return;
   const limit = JSON.parse(table.textContent)[message.limited_by];
   const seen = JSON.stringify([
-    message.limited_by, message.state_reason, message.state_until, message.share_halt_reason,
+    message.limited_by, message.state_reason, message.limited_until, message.share_halt_reason,
   ]);
   if (seen === shown) return;
   const wasClosed = document.querySelector("[data-state-notice].notice-bad:not([hidden])");

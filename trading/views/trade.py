@@ -22,7 +22,7 @@ from trading import order_entry, pages, queries
 from trading.commands import CancelOrder
 from trading.forms import TicketForm
 from trading.gate import find_gate, limits_table
-from trading.market_state import market_state
+from trading.market_state import read_states
 from trading.offering import ANYONE, check_side
 from trading.queries.orders import find_order
 from trading.views.markets import reader_of
@@ -60,7 +60,8 @@ def trade(request: HttpRequest, symbol: str) -> HttpResponse:
 
 
 def _market_context(row: pages.MarketRow) -> dict[str, Any]:
-    market = market_state(row.listing, row.reference)
+    symbol = row.listing.symbol
+    market = read_states([symbol], now=clock.now())[symbol]
     book = queries.depth(listing_id=row.listing.id, levels=LEVELS_SHOWN)
     return {
         "row": row,
