@@ -196,6 +196,7 @@ class Triggering(Placing):
             effects.undo.append((setattr, (order, "leaves", order.leaves)))
             order.leaves += units
             self.set_quantity(order, order.quantity + units, effects)
+            self.tell_amended(order, market, effects, keeps_place=True)
         self.rehold(waiting[0], market, effects)
         return True
 
