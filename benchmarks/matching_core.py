@@ -1,23 +1,29 @@
-"""matching_core: commands a second through the pure engine alone, on one thread.
+"""matching_core: commands a second through the pure matching core alone, on one thread.
 
-No database, no wire: a pool, its books, holds, fees, events and undo log, in batches as
-the product runs them. The yardsticks get the same flow: `litebook` (Rust) bounds, the
-much simpler `lightmatchingengine` (Python) is printed beside. All three keep what they
-give back, and must have traded the same number of lots.
+Book, matching, numbered events, trades and undo log, by the functions that the engine
+itself calls (`trading/engine/core.py`), in batches as the product runs them. The
+yardsticks get the same flow: `litebook` (Rust) bounds, the much simpler
+`lightmatchingengine` (Python) is printed beside, and so is the whole pool, with
+eligibility, funds, holds and fees on top. Each batch's output is read once and let go;
+all must have traded the same number of lots.
 """
 
 import gc
 import time
 from collections.abc import Callable
 from typing import NamedTuple
+from uuid import UUID
 
 import lightmatchingengine.lightmatchingengine as light
 import litebook
 
-from benchmarks.random_flow import LOT, RULES, Flow, new_pool
+from benchmarks.random_flow import LOT, RULES, TICK, Flow, new_pool
 from benchmarks.report import Result, say
-from trading.commands import CancelOrder
+from trading.commands import CancelOrder, Command
+from trading.engine import core
+from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
+from trading.engine.market import Market
 
 BOUND = 1.0
 COMMANDS = 200_000
@@ -30,14 +36,19 @@ class Pass(NamedTuple):
 
     seconds: float  # of the processor: others on the machine change nothing
     lots: int  # traded
-    trades: int
 
 
 def run(*, rounds: int, seed: int, commands: int = COMMANDS) -> Result:
     """Medians of the engine and of both yardsticks over the rounds."""
     say(f"matching_core: seed {seed}, {rounds} rounds of {commands} commands")
     flow = Flow(commands, seed)
-    sides = {"engine": run_engine, "litebook": run_litebook, "light": run_light}
+    say("compiled" if core.__file__.endswith(".so") else "plain Python")
+    sides = {
+        "core": run_core,
+        "litebook": run_litebook,
+        "light": run_light,
+        "pool": run_pool,
+    }
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(1, rounds + 1):
         passes = {name: _timed(side, flow) for name, side in sides.items()}
@@ -46,15 +57,15 @@ def run(*, rounds: int, seed: int, commands: int = COMMANDS) -> Result:
         for name, done in passes.items():
             rates[name].append(commands / done.seconds)
         figures = ", ".join(f"{name} {values[-1]:.0f}/s" for name, values in rates.items())
-        say(f"round {number}: {figures}; {passes['engine'].trades} trades, {traded['engine']} lots")
+        say(f"round {number}: {figures}; {traded['core']} lots")
     return Result(
         bench="matching_core",
         unit="commands/s",
-        values=rates["engine"],
+        values=rates["core"],
         yardstick="litebook on the same commands",
         yardstick_values=rates["litebook"],
         bound=BOUND,
-        beside={"lightmatchingengine": rates["light"]},
+        beside={"lightmatchingengine": rates["light"], "whole_pool": rates["pool"]},
     )
 
 
@@ -69,9 +80,55 @@ def _timed(side: Callable[[Flow], Pass], flow: Flow) -> Pass:
         gc.set_threshold(*thresholds)
 
 
-def run_engine(flow: Flow) -> Pass:
-    """Batches of commands; what each puts out is kept, its undo log is not."""
-    pool, output = new_pool(), []
+def run_core(flow: Flow) -> Pass:
+    """Every order planned, accepted, matched and rested; every cancel taken out."""
+    market, rates = Market(RULES), (RULES.maker_fee_e6, RULES.taker_fee_e6)
+    senders = [_sender(command) for command in flow.commands]
+    orders: list[BookOrder | None] = []
+    units = 0
+    started = time.process_time()
+    for first in range(0, len(senders), BATCH):
+        effects = Effects(first // BATCH, 0.0)
+        for (is_buy, ticks, lots, cancels), (id, investor_id, group) in zip(
+            flow.steps[first : first + BATCH], senders[first : first + BATCH], strict=True
+        ):
+            if cancels is not None:
+                core.take_out(market, orders[cancels], "canceled", "requested", effects)
+                orders[cancels] = None
+                orders.append(None)
+                continue
+            order = BookOrder(id, RULES.id, investor_id, group)
+            order.user_ref = len(orders)
+            order.is_buy = is_buy
+            order.price = price = ticks * TICK
+            order.quantity = order.leaves = lots * LOT
+            order.maker_fee_e6, order.taker_fee_e6 = rates
+            planned = core.plan_order(market, order, price, LOT)
+            effects.add_accepted(market, order)
+            if planned.fills:
+                for trade in core.execute(market, order, planned, effects):
+                    maker = trade.execution.maker
+                    if not maker.leaves:
+                        orders[maker.user_ref] = None
+            if order.leaves:
+                core.rest(market, order, effects)
+            orders.append(order)
+        effects.close_books()
+        for trade in effects.trades:
+            units += trade.execution.quantity
+    seconds = time.process_time() - started
+    market.book.check_invariants()
+    return Pass(seconds, units // LOT)
+
+
+def _sender(command: Command) -> tuple[UUID, int, UUID]:
+    """Order id, investor and owner group, made beforehand."""
+    return command.id, command.investor_id, UUID(int=command.investor_id)
+
+
+def run_pool(flow: Flow) -> Pass:
+    """The same commands with all that is judged and settled in memory."""
+    pool, units = new_pool(), 0
     started = time.process_time()
     for first in range(0, len(flow.commands), BATCH):
         effects = Effects(first // BATCH, 0.0)
@@ -81,53 +138,54 @@ def run_engine(flow: Flow) -> Pass:
             else:
                 pool.place(command, effects)
         effects.close_books()
-        output.append((effects.events, effects.trades, effects.levels))
+        for trade in effects.trades:
+            units += trade.execution.quantity
     seconds = time.process_time() - started
-    events = sum(len(events[RULES.id]) for events, _, _ in output)
-    assert events == pool.markets[RULES.symbol].event_seq, "every event was put out"
     pool.check_invariants()
-    lots = [trade.execution.quantity // LOT for _, trades, _ in output for trade in trades]
-    return Pass(seconds, sum(lots), len(lots))
+    return Pass(seconds, units // LOT)
 
 
 def run_litebook(flow: Flow) -> Pass:
     """Its orders are made and added one by one; ids are its own."""
-    book, ids, done = litebook.OrderBook(tick_size=TICK_SIZE), [], []
+    book, ids, lots_traded = litebook.OrderBook(tick_size=TICK_SIZE), [], 0
     buy, sell = litebook.OrderType.Buy, litebook.OrderType.Sell
     started = time.process_time()
-    for is_buy, ticks, lots, cancels in flow.steps:
-        if cancels is None:
-            order = book.create_order(buy if is_buy else sell, ticks * TICK_SIZE, lots)
-            ids.append(order.id)
-            done.append(book.add(order))
-        else:
-            ids.append("")
-            done.append(book.cancel(ids[cancels]))
+    for first in range(0, len(flow.steps), BATCH):
+        done = []
+        for is_buy, ticks, lots, cancels in flow.steps[first : first + BATCH]:
+            if cancels is None:
+                order = book.create_order(buy if is_buy else sell, ticks * TICK_SIZE, lots)
+                ids.append(order.id)
+                done.append(book.add(order))
+            else:
+                ids.append("")
+                assert book.cancel(ids[cancels]), "every order to be canceled is open"
+        for fills in done:
+            for fill in fills:
+                lots_traded += fill.quantity
     seconds = time.process_time() - started
-    assert False not in done, "every order to be canceled is open"
-    lots = [round(fill.quantity) for fills in done if fills is not True for fill in fills]
-    return Pass(seconds, sum(lots), len(lots))
+    return Pass(seconds, round(lots_traded))
 
 
 def run_light(flow: Flow) -> Pass:
     """It reports a trade to the taker once a price, and to each maker."""
-    book, ids, done = light.LightMatchingEngine(), [], []
+    book, ids, lots_traded = light.LightMatchingEngine(), [], 0
     started = time.process_time()
-    for is_buy, ticks, lots, cancels in flow.steps:
-        if cancels is None:
-            side = light.Side.BUY if is_buy else light.Side.SELL
-            order, trades = book.add_order(RULES.symbol, ticks, lots, side)
-            ids.append(order.order_id)
-            done.append((order, trades))
-        else:
-            ids.append(0)
-            done.append((book.cancel_order(ids[cancels], RULES.symbol), []))
+    for first in range(0, len(flow.steps), BATCH):
+        done = []
+        for is_buy, ticks, lots, cancels in flow.steps[first : first + BATCH]:
+            if cancels is None:
+                side = light.Side.BUY if is_buy else light.Side.SELL
+                order, trades = book.add_order(RULES.symbol, ticks, lots, side)
+                ids.append(order.order_id)
+                done.append((order.order_id, trades))
+            else:
+                ids.append(0)
+                canceled = book.cancel_order(ids[cancels], RULES.symbol)
+                assert canceled is not None, "every order to be canceled is open"
+        for taker_id, trades in done:
+            for trade in trades:
+                if trade.order_id != taker_id:
+                    lots_traded += trade.trade_qty
     seconds = time.process_time() - started
-    assert all(order is not None for order, _ in done), "every order to be canceled is open"
-    lots = [
-        trade.trade_qty
-        for order, trades in done
-        for trade in trades
-        if trade.order_id != order.order_id
-    ]
-    return Pass(seconds, sum(lots), len(lots))
+    return Pass(seconds, lots_traded)

@@ -10,6 +10,7 @@ from trading.engine.effects import Effects, TradeRecord
 from trading.engine.market import Market
 from trading.engine.matching import (
     CANCEL_NEWEST,
+    NO_FILLS,
     Incoming,
     Plan,
     apply,
@@ -20,8 +21,10 @@ from trading.engine.matching import (
 
 def plan_order(market: Market, order: BookOrder, limit: int, lot: int) -> Plan:
     """What an order would fill now at `limit` or better; see `matching.plan`."""
-    terms, quantity = order.terms, order.quantity
-    book = market.book
+    terms, quantity, book = order.terms, order.quantity, market.book
+    ranks = book.asks.ranks if order.is_buy else book.bids.ranks
+    if not ranks or ranks[-1] < (-limit if order.is_buy else limit):
+        return NO_FILLS  # nothing is as good as that
     incoming = Incoming(
         order.is_buy,
         order.owner_group,

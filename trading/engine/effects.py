@@ -20,7 +20,8 @@ class TradeRecord:
     """An execution with its number; `buyer` and `seller` are orders."""
 
     __slots__ = (
-        "_id",
+        "_id_base",
+        "_index",
         "buyer",
         "buyer_fee",
         "execution",
@@ -30,8 +31,12 @@ class TradeRecord:
         "trade_no",
     )
 
-    def __init__(self, id: int, market: Market, trade_no: int, execution: Execution) -> None:
-        self._id = id
+    def __init__(
+        self, id_base: int, index: int, market: Market, trade_no: int, execution: Execution
+    ) -> None:
+        # Not the batch itself: what holds no cycle is freed at once, without a collector.
+        self._id_base = id_base
+        self._index = index
         self.market = market
         self.trade_no = trade_no
         self.execution = execution
@@ -45,12 +50,12 @@ class TradeRecord:
 
     @property
     def id(self) -> UUID:
-        return UUID(int=self._id)
+        return UUID(int=_id_at(self._id_base, self._index))
 
     @property
     def text(self) -> str:
         """The id as it is written."""
-        digits = f"{self._id:032x}"
+        digits = f"{_id_at(self._id_base, self._index):032x}"
         return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -121,7 +126,7 @@ class Effects:
         # (trade date, level, price, close of the day before, until) of breakers that fired.
         self.breakers: list[tuple[str, int, int, int, float]] = []
         self.undo: UndoLog = []
-        self._id_base = 0
+        self._id_base = uuid7().int
         self._ids = 0
         self._market: Market | None = None  # whose events and levels these are
         self._events: list[Event] = []
@@ -198,21 +203,17 @@ class Effects:
         self._events.append(
             ("trade", seq, number, maker.id, taker.id, price, execution.quantity, execution.cash)
         )
-        record = TradeRecord(self._next_id(), market, number, execution)
+        record = TradeRecord(self._id_base, self._next_index(), market, number, execution)
         self.trades.append(record)
         return record
 
-    def _next_id(self) -> int:
-        """A UUIDv7; within a batch they count up from a random one (RFC 9562, 6.2, method 2)."""
-        if not self._id_base:
-            self._id_base = uuid7().int
-        # Wraps below the variant's bits; 2**62 of them do not fit into a batch.
+    def _next_index(self) -> int:
         self._ids += 1
-        return (self._id_base & ~_COUNTER) | ((self._id_base + self._ids) & _COUNTER)
+        return self._ids
 
     def new_id(self) -> UUID:
         """For an order that the engine makes itself, or a link between two."""
-        return UUID(int=self._next_id())
+        return UUID(int=_id_at(self._id_base, self._next_index()))
 
     def close_books(self) -> None:
         """Count one public change for each book that this batch has moved, and note it."""
@@ -230,6 +231,12 @@ class Effects:
         for market, event_seq, book_seq, trade_no, last in self.markets_before.values():
             market.event_seq, market.book_seq, market.trade_no = event_seq, book_seq, trade_no
             market.last = last
+
+
+def _id_at(base: int, index: int) -> int:
+    """A batch's ids count up from a random UUIDv7 (RFC 9562, 6.2, method 2)."""
+    # Wraps below the variant's bits; 2**62 of them do not fit into a batch.
+    return (base & ~_COUNTER) | ((base + index) & _COUNTER)
 
 
 def _shown(market: Market, is_bids: bool, price: int) -> tuple[bool, int, int, int]:

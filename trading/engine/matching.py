@@ -7,6 +7,7 @@ happens instead is the incoming order's choice (`SelfTradePrevention`).
 """
 
 from collections import deque
+from typing import Final
 from uuid import UUID
 
 from trading.engine.book import Book, BookOrder, BookSide, Level, UndoLog, shown
@@ -91,6 +92,9 @@ class Plan:
         self.decremented_cash = 0  # the same, as the most of its budget that could have cost
 
 
+NO_FILLS: Final = Plan()  # shared, and like every plan never changed once it is made
+
+
 class Execution:
     """One trade of an incoming order with a resting one."""
 
@@ -133,9 +137,9 @@ class Execution:
 
 def plan(book: Book, incoming: Incoming) -> Plan:
     """What the incoming order would fill now. Changes nothing."""
-    planned = Plan()
-    side = book.opposite(incoming.is_buy)
+    side = book.asks if incoming.is_buy else book.bids
     worst = -incoming.limit if incoming.is_buy else incoming.limit
+    planned = Plan()
     millionths = 0
     for rank in reversed(side.ranks):
         if rank < worst:
@@ -240,8 +244,12 @@ def apply(
     undo: UndoLog,
 ) -> list[Execution]:
     """Carry out planned fills: both orders' sums move, filled makers leave the book."""
-    executions = []
+    executions: list[Execution] = []
+    if not fills:
+        return executions
+    undo.append((_unfill, _sums(taker)))
     for maker, units in fills:
+        undo.append((_unfill, _sums(maker)))
         price = maker.price
         assert price is not None
         cash = price * units // TOKEN
@@ -253,8 +261,8 @@ def apply(
                 price=price,
                 quantity=units,
                 cash=cash,
-                maker_fee=add_fill(maker, units, cash, maker.maker_fee_e6, undo),
-                taker_fee=add_fill(taker, units, cash, rate_e6, undo),
+                maker_fee=_add(maker, units, cash, maker.maker_fee_e6),
+                taker_fee=_add(taker, units, cash, rate_e6),
                 requeued=requeued,
                 taker_requeued=False,
             )
@@ -264,9 +272,17 @@ def apply(
 
 def add_fill(order: BookOrder, units: int, cash: int, rate_e6: int, undo: UndoLog) -> int:
     """Add a fill to an order's sums and return the fee that it pays."""
-    before, paid = order.fee_millionths, order.fee
-    undo.append((_unfill, (order, order.filled, order.filled_cash, paid, before)))
-    order.fee_millionths = millionths = before + cash * rate_e6
+    undo.append((_unfill, _sums(order)))
+    return _add(order, units, cash, rate_e6)
+
+
+def _sums(order: BookOrder) -> tuple[BookOrder, int, int, int, int]:
+    return order, order.filled, order.filled_cash, order.fee, order.fee_millionths
+
+
+def _add(order: BookOrder, units: int, cash: int, rate_e6: int) -> int:
+    paid, millionths = order.fee, order.fee_millionths + cash * rate_e6
+    order.fee_millionths = millionths
     # All that it has paid is the ceiling of its exact fee; see fees.py.
     order.fee = -(-millionths // MILLION)
     order.filled += units
