@@ -24,6 +24,7 @@ from kernel.money import format_units
 from kernel.refusals import Refusal
 from reference.read_only import NamedRows, ReadOnly, ReadOnlyAdmin
 from trading import admin_fees, admin_kill_switches, operations  # noqa: F401 - found from here
+from trading.admin_protection import ProtectionDesk
 from trading.models import InboxItem, Listing, ListingCountryBlock, Order, Pool, Trade
 from trading.states import ListingState
 
@@ -37,6 +38,7 @@ TONES = {
     "reduce_only": "warning",
     "cancel_only": "danger",
     "halted": "danger",
+    "auction": "warning",
 }
 
 
@@ -73,27 +75,30 @@ class BlockInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Listing)
-class ListingAdmin(ReadOnlyAdmin):
+class ListingAdmin(ProtectionDesk):
     list_display = [
         "wsname",
+        "hours",
         "state_badge",
         "state_reason",
         "state_until",
         "maker_fee",
         "taker_fee",
     ]
-    list_filter = ["state", "quote"]
+    list_filter = ["state", "hours", "quote"]
     search_fields = ["symbol", "asset__name"]
     ordering = ["symbol"]
     fields = [
         "wsname", "symbol", "asset", "quote", "pool", "state", "state_reason", "state_until",
-        "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar", "created_at",
+        "taken_up", "phase_words", "hours", "tick", "lot", "minimum", "maximum", "maker_fee",
+        "taker_fee", "protection", "collar", "band", "created_at",
     ]  # fmt: skip
     readonly_fields = [
         "tick", "lot", "minimum", "maker_fee", "taker_fee", "protection", "collar",
+        "taken_up", "phase_words", "maximum", "band",
     ]  # fmt: skip
     inlines = [BlockInline]
-    actions_detail = ["change_state"]
+    actions_detail = ["change_state", "change_protection"]
     actions = ["halt"]
 
     @display(description="State", ordering="state", label=TONES)  # type: ignore[untyped-decorator]

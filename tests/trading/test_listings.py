@@ -105,6 +105,30 @@ def test_a_state_without_its_reason_or_with_a_past_end_keeps_what_was_typed(venu
     assert venue.listing.state == "online"
 
 
+def test_staff_change_hours_bands_and_the_largest_order_and_see_the_batch(venue: Any) -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser(email="ops@example.com", password="x"))
+    address = reverse("admin:trading_listing_change_protection", args=[venue.listing.pk])
+    page = reverse("admin:trading_listing_change", args=[venue.listing.pk])
+    wanted = {
+        "hours": "24/5", "band_e6": "5", "collar_e6": "40", "protection_e6": "2.5",
+        "max_cash_units": "250000", "max_quantity_units": "1000",
+    }  # fmt: skip
+
+    wrong = client.post(address, {**wanted, "band_e6": "five"})
+    assert "Write the amount in plain digits" in wrong.content.decode()
+    assert client.post(address, wanted).status_code == 302
+
+    listing = venue.listing
+    listing.refresh_from_db()
+    assert (listing.hours, listing.band_e6, listing.collar_e6) == ("24/5", 50_000, 400_000)
+    assert listing.protection_e6 == 25_000
+    assert (listing.max_cash_units, listing.max_quantity_units) == (250_000 * 10**6, 1_000 * 10**8)
+    assert "waits for the engine&#x27;s next batch" in client.get(page).content.decode()
+    InboxItem.objects.update(consumed_batch=77)
+    assert "at batch 77" in client.get(page).content.decode()
+
+
 def test_staff_read_a_listings_rules_in_words_not_in_base_units(venue: Any) -> None:
     client = Client()
     client.force_login(User.objects.create_superuser(email="ops@example.com", password="x"))
