@@ -11,11 +11,13 @@ See docs/reference/calendar.md.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
-from reference.models import TradingDay
 from reference.states import SESSIONS_WITH_PRICES, Session
+
+if TYPE_CHECKING:
+    from reference.models import TradingDay
 
 NEW_YORK = ZoneInfo("America/New_York")
 
@@ -88,8 +90,10 @@ def session_at(now: datetime) -> SessionView:
     return session_among(days=list_days_around(since=now, until=now), now=now)
 
 
-def list_days_around(*, since: datetime, until: datetime) -> list[TradingDay]:
+def list_days_around(*, since: datetime, until: datetime) -> "list[TradingDay]":
     """The trading days needed to judge any instant between `since` and `until`."""
+    from reference.models import TradingDay  # here, because the engine runs without Django
+
     days = TradingDay.objects.filter(
         post_close_at__gt=since - GAP_MAX, overnight_open_at__lt=until + GAP_MAX
     )
