@@ -13,7 +13,7 @@ from kernel import clock
 from reference.models import Instrument
 from trading import operations
 from trading.engine.market import Rules
-from trading.loading import RULES
+from trading.loading import load_rules
 
 
 @transaction.atomic  # one commit instead of ten thousand
@@ -94,9 +94,8 @@ def _fund(investors: list[int], asset: Asset, units: int) -> None:
 
 
 def _rules() -> list[Rules]:
-    with connection.cursor() as cursor:
-        cursor.execute(RULES, {"pool": operations.FIRST_POOL, "ids": None})
-        return [Rules(*row[:-1], blocked_countries=frozenset()) for row in cursor.fetchall()]
+    connection.ensure_connection()
+    return load_rules(connection.connection, operations.FIRST_POOL, None)
 
 
 def wait_for_funds() -> None:
