@@ -161,10 +161,11 @@ def need_with(order: BookOrder, leaves: int) -> int:
 
 def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:
     """Whether a market order by cash is spent as far as lots allow."""
-    if order.quantity is not None or not planned.fills or planned.meets_itself:
+    if order.quantity is not None or not planned.fills or planned.stopped:
         return False
     assert order.cash is not None
-    left = order.cash - planned.cash - (planned.fee if order.is_buy else 0)
+    spent = planned.cash + planned.decremented_cash + (planned.fee if order.is_buy else 0)
+    left = order.cash - spent
     last_price = planned.fills[-1][0].price
     assert last_price is not None
     rate = order.taker_fee_e6 if order.is_buy else 0

@@ -42,7 +42,7 @@ class Placing(Living):
         order = judging.make_order(command, market, eligibility, rates, effects)
         if order.terms is not None:
             specials.check_form(command, market.rules, effects.now)
-            specials.complete(order, market, self, effects)
+            specials.complete(order, market, self, effects, freed=freed)
         judging.size(order, market)
         if order.status == UNTRIGGERED:
             planned = judging.NO_FILLS

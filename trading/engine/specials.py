@@ -151,9 +151,12 @@ def _check_display(command: PlaceOrder, rules: Rules) -> None:
         raise QuantityNotOnLot(lot=token_text(rules.lot))
 
 
-def complete(order: BookOrder, market: Market, pool: PoolState, effects: Effects) -> None:
+def complete(
+    order: BookOrder, market: Market, pool: PoolState, effects: Effects, *, freed: int
+) -> None:
     """Fill in what follows from the moment: the day's end, a trailing trigger, what is left.
 
+    :param freed: units that are held for an order which goes when this one comes.
     :raises Refusal: TooManyTrailingStops, NothingToReduce, ReferenceMissing, MalformedOrder.
     """
     terms = order.terms
@@ -163,16 +166,16 @@ def complete(order: BookOrder, market: Market, pool: PoolState, effects: Effects
         if terms.expires_at is None:
             raise MalformedOrder("The trading calendar does not reach the end of this day.")
     if terms.reduce_only:
-        _cut_down(order, market, pool)
+        _cut_down(order, market, pool, freed)
     if order.type in TRIGGERED_TYPES:
         _make_conditional(order, terms, market, pool)
 
 
-def _cut_down(order: BookOrder, market: Market, pool: PoolState) -> None:
+def _cut_down(order: BookOrder, market: Market, pool: PoolState, freed: int) -> None:
     """A reduce-only order sells no more than there is."""
     if order.quantity is None:
         return  # by cash: its fills are bounded by what is there
-    available = pool.available(order.investor_id, market.rules.base_id)
+    available = pool.available(order.investor_id, market.rules.base_id) + freed
     available -= available % market.rules.lot
     order.quantity = min(order.quantity, available)
     if order.quantity <= 0:
