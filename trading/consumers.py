@@ -22,7 +22,7 @@ from accounts.models.api_keys import SCOPES
 from accounts.queries import get_investor_for
 from kernel import clock, faults
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
-from trading import feed_shapes, market_data, queries, socket_guard
+from trading import feed_shapes, market_data, queries, socket_changes, socket_guard
 from trading.frames import find_wire
 from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
@@ -67,6 +67,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._mailbox = Mailbox(self._wire)
         self._allowance = Allowance()
         self._desk = Desk(self, self._allowance)
+        self._changes = socket_changes.Changes(self, self._desk)
         self._subscriptions: set[tuple[str, str]] = set()
         self._has_subscribed = False
         self._investor_id: int | None = None
@@ -121,6 +122,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
             "unsubscribe": self._unsubscribe,
             "place_order": self._start_command,
             "cancel_order": self._start_command,
+            **dict.fromkeys(socket_changes.TYPES, self._start_change),
             "ping": self._pong,
         }
         handle = handlers.get(str(message.get("type")))
@@ -273,6 +275,10 @@ class MarketConsumer(AsyncWebsocketConsumer):
     async def _start_command(self, message: dict[str, Any]) -> None:
         investor_id = self._require("trade")
         await self._desk.start(message, self._reader, investor_id)
+
+    async def _start_change(self, message: dict[str, Any]) -> None:
+        investor_id = self._require("trade")
+        await self._changes.start(message, self._reader, investor_id)
 
 
 def _read_topic(message: dict[str, Any]) -> str:

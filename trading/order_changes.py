@@ -44,7 +44,7 @@ async def amend(
     try:
         return order_of(await _ask(command, command.order_id, timeout_seconds))
     except OrderUnknown:
-        raise await sync_to_async(_why_not_open)(command) from None
+        raise await sync_to_async(why_not_open)(command) from None
 
 
 def amend_sync(
@@ -54,7 +54,7 @@ def amend_sync(
     try:
         return order_of(in_background(_ask(command, command.order_id, timeout_seconds)))
     except OrderUnknown:
-        raise _why_not_open(command) from None
+        raise why_not_open(command) from None
 
 
 async def replace(
@@ -67,7 +67,7 @@ async def replace(
     try:
         return order_of(await _ask(command, command.order.id, timeout_seconds))
     except OrderUnknown:
-        raise await sync_to_async(_why_not_open)(command) from None
+        raise await sync_to_async(why_not_open)(command) from None
 
 
 def replace_sync(
@@ -77,7 +77,7 @@ def replace_sync(
     try:
         return order_of(in_background(_ask(command, command.order.id, timeout_seconds)))
     except OrderUnknown:
-        raise _why_not_open(command) from None
+        raise why_not_open(command) from None
 
 
 async def place_pair(
@@ -168,8 +168,9 @@ def _details(answer: Answer) -> dict[str, str]:
     return answer.details
 
 
-def _why_not_open(command: AmendOrder | ReplaceOrder) -> Refusal:
+def why_not_open(command: object) -> Refusal:
     """The engine knows open orders alone: closed already, or never there."""
+    assert isinstance(command, AmendOrder | ReplaceOrder), "only these name one order"
     client_order_id = command.client_order_id if isinstance(command, AmendOrder) else None
     try:
         if command.order_id is not None:
