@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import approvals
 from accounts.models import Investor
+from bourse.demo import venue as demo_venue
 from kernel import clock
 from kernel.refusals import Forbidden
 from tests.trading.conftest import USD
@@ -183,3 +184,23 @@ def test_a_schedule_without_tiers_ends_the_one_before(venue: Any, hand_driven: S
     hand_driven.process(envelopes(order))
 
     assert Order.objects.get(id=order.id).maker_fee_e6 == 1_000
+
+
+def test_the_demo_has_tiers_from_two_market_operators_once(venue: Any) -> None:
+    for name in ("olga", "oscar"):
+        officer(name)
+    said: list[str] = []
+
+    for _ in range(2):
+        demo_venue.load_fees(say=said.append, now=clock.now())
+
+    made = FeeSchedule.objects.get()
+    assert (made.proposal.maker.email, made.proposal.checker.email) == (  # type: ignore[union-attr]
+        "olga@bourse.example",
+        "oscar@bourse.example",
+    )
+    assert said == ["fees in 4 tiers"]
+    # Who begins pays what a listing without a schedule would ask.
+    lowest = made.tiers.get(volume_from_units=0)
+    listing = venue.listing
+    assert (lowest.maker_e6, lowest.taker_e6) == (listing.maker_fee_e6, listing.taker_fee_e6)

@@ -43,6 +43,7 @@ CAST = (
     Login("custody officer", f"vera@{DOMAIN}", "Vera Vault", "Custody officers"),
     Login("second custody officer", f"victor@{DOMAIN}", "Victor Vault", "Custody officers"),
     Login("market operator", f"olga@{DOMAIN}", "Olga Operator", "Market operators"),
+    Login("second market operator", f"oscar@{DOMAIN}", "Oscar Operator", "Market operators"),
 )
 # The traders of the house: who, and the file in var/keys that holds their API key.
 TRADERS = {"market-maker": "Bourse Market Making", "taker": "Bourse Simulated Flow"}

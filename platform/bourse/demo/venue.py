@@ -7,13 +7,17 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from accounts import approvals
 from accounts.operations.disclosures import publish
 from bourse.demo import Say
+from bourse.demo.people import get_officer
 from custody.ledger_purposes import AssetKind
 from custody.models import Asset
 from reference.models import Instrument
 from reference.tasks import poll_prices
-from trading.models import Listing
+from trading.engine.rates import Tier
+from trading.fees import Draft, propose_schedule
+from trading.models import FeeSchedule, Listing
 from trading.operations import block_country, create_listing
 
 SHARE_DECIMALS = 9
@@ -24,6 +28,13 @@ NODE_TIMEOUT_SECONDS = 10
 TEST_ISIN = {"AAPLx": "ZZTEST000004"}
 # One listing that is not offered everywhere, so that this can be seen.
 BLOCKED = {"GLDx": {"FR": "Commodity-backed products are not offered in France."}}
+# From a 30-day volume in millionths of a dollar on: maker, taker in millionths.
+FEE_TIERS = (
+    Tier(0, 1_000, 2_500),
+    Tier(10_000 * 10**6, 800, 2_000),
+    Tier(100_000 * 10**6, 500, 1_500),
+    Tier(1_000_000 * 10**6, 200, 1_000),
+)
 DISCLOSURE = """\
 {code} is a token on a blockchain. Each token in circulation is backed by shares of {name}
 ({ticker}, ISIN {isin}) that a custodian broker holds for the holders of tokens.
@@ -79,6 +90,25 @@ def load_assets(*, say: Say, now: datetime) -> list[Asset]:
         _load_listing(token, now)
     say(f"{len(tokens)} share tokens, {Listing.objects.count()} listings")
     return tokens
+
+
+def load_fees(*, say: Say, now: datetime) -> None:
+    """Everybody's tiers, proposed by one market operator and confirmed by the other."""
+    if FeeSchedule.objects.exists():
+        return
+    proposal = propose_schedule(
+        draft=Draft(name="Standard", tiers=FEE_TIERS),
+        maker=get_officer("market operator"),
+        reason="The demo's fees.",
+        now=now,
+    )
+    approvals.confirm(
+        proposal_id=proposal.id,
+        checker=get_officer("second market operator"),
+        body_hash=proposal.body_hash,
+        now=now,
+    )
+    say(f"fees in {len(FEE_TIERS)} tiers")
 
 
 def _usdc_mint() -> str:

@@ -34,6 +34,7 @@ class Command(BaseCommand):
         people.load_people(say=self._say, now=now)
         people.load_investor(say=self._say, now=now)
         tokens = venue.load_assets(say=self._say, now=now)
+        venue.load_fees(say=self._say, now=now)
         vault.fund_house(say=self._say, now=now)
         vault.start_mints(tokens=tokens, say=self._say, now=now)
         vault.fund_investor(say=self._say, now=now)
