@@ -1,8 +1,11 @@
 """A desk whose market has an outside price, a calendar and a clock that tests move."""
 
+from collections.abc import Callable
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from reference.loading import read_trading_days
 from reference.sessions import NEW_YORK
@@ -20,6 +23,12 @@ SESSIONS = sessions_of([SimpleNamespace(**row) for row in read_trading_days()])
 def at(text: str) -> float:
     """An instant by New York's clock."""
     return datetime.fromisoformat(text).replace(tzinfo=NEW_YORK).timestamp()
+
+
+def refused(place: Callable[[], Any], refusal: type[Exception]) -> dict[str, str]:
+    with pytest.raises(refusal) as caught:
+        place()
+    return dict(caught.value.details)  # type: ignore[attr-defined]
 
 
 class GuardedDesk(Desk):
