@@ -192,9 +192,7 @@ class Changing(Triggering):
             for order in self.orders_of.get(command.investor_id, {}).values()
             if market is None or order.listing_id == market.rules.id
         ]
-        for order in own:
-            if order.id in self.orders:  # not gone with its other leg
-                self.pull(order, "requested", effects)
+        self.pull_own(own, "requested", effects)
         return len(own)
 
     def cancel_all_after(self, command: CancelAllAfter, effects: Effects) -> float | None:

@@ -1,8 +1,10 @@
 """Orders while they live: what they hold, which other they stand for, how they end.
 
 A plain order holds for itself. Two orders of which one cancels the other share the
-larger of their holds: the first of them carries it, the other holds nothing.
+larger of their holds: one of them carries it, the other holds nothing.
 """
+
+from collections.abc import Iterable
 
 from trading.engine import core
 from trading.engine.book import BookOrder
@@ -51,9 +53,9 @@ class Living(PoolState):
             self.set_hold(order, market, own_need(order), effects)
         if legs:
             needed = max(own_need(leg) for leg in legs)
-            for leg in legs[1:]:
-                self.set_hold(leg, market, 0, effects)
-            self.set_hold(legs[0], market, needed, effects)
+            carrier = next((leg for leg in legs if leg.held), legs[0])
+            for leg in legs:
+                self.set_hold(leg, market, needed if leg is carrier else 0, effects)
 
     def set_hold(self, order: BookOrder, market: Market, held: int, effects: Effects) -> None:
         effects.touch_order(order)
@@ -78,7 +80,13 @@ class Living(PoolState):
         effects.add_closed(market, order, status, reason)
 
     def pull(
-        self, order: BookOrder, reason: str, effects: Effects, *, status: str = CANCELED
+        self,
+        order: BookOrder,
+        reason: str,
+        effects: Effects,
+        *,
+        status: str = CANCELED,
+        reason_of_other: str = LINKED,
     ) -> None:
         """End a live order, whoever wants it gone, and the one that stands for it."""
         market = self.markets_by_id[order.listing_id]
@@ -90,7 +98,7 @@ class Living(PoolState):
             self.take_away(order, market, effects)
         self.unindex(order, effects)
         self.set_hold(order, market, 0, effects)
-        self.end_other(order, effects)
+        self.end_other(order, effects, reason_of_other)
 
     def take_away(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """Out of the book, or from among those that wait."""
@@ -115,10 +123,16 @@ class Living(PoolState):
         legs = self.legs.get(order.terms.link_id, ())
         return next((leg for leg in legs if leg is not order), None)
 
-    def end_other(self, order: BookOrder, effects: Effects) -> None:
+    def end_other(self, order: BookOrder, effects: Effects, reason: str = LINKED) -> None:
         other = self.other_leg(order)
         if other is not None:
-            self.pull(other, LINKED, effects)
+            self.pull(other, reason, effects)
+
+    def pull_own(self, orders: Iterable[BookOrder], reason: str, effects: Effects) -> None:
+        """End orders of one investor, the oldest first; of a pair both for this reason."""
+        for order in sorted(orders, key=age):
+            if order.id in self.orders:  # not gone with its other leg
+                self.pull(order, reason, effects, reason_of_other=reason)
 
     def shrink(self, order: BookOrder, units: int, market: Market, effects: Effects) -> None:
         """Take units off a live order's quantity without a trade; all of them end it."""
@@ -156,6 +170,14 @@ class Living(PoolState):
         if order.terms is None or order.terms.link_id is None:
             return order.held
         return sum(leg.held for leg in self.legs.get(order.terms.link_id, ()))
+
+
+def age(order: BookOrder) -> tuple[int, int]:
+    """To take orders up the oldest first.
+
+    Not in the order of a dict: that is another one after a restart, or once a batch was undone.
+    """
+    return order.listing_id, order.priority
 
 
 def _restore_hold(order: BookOrder, held: int) -> None:

@@ -13,6 +13,7 @@ from trading.engine import admission, phases
 from trading.engine.book import BookOrder
 from trading.engine.changing import Changing
 from trading.engine.effects import Effects, Transfer
+from trading.engine.living import age
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.state import (
     OPEN,
@@ -45,7 +46,7 @@ class Pool(Changing):
         before = self.eligibility.get(investor_id)
         effects.undo.append((self._restore_eligibility, (investor_id, before)))
         self.eligibility[investor_id] = eligibility
-        for order in list(self.orders_of.get(investor_id, {}).values()):
+        for order in sorted(self.orders_of.get(investor_id, {}).values(), key=age):
             self._pull_if_forbidden(order, effects)
 
     def _restore_eligibility(self, investor_id: int, before: Eligibility | None) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from trading.engine.effects import Effects
+from trading.engine.living import age
 from trading.engine.pool import Pool
 from trading.engine.stops import KILL_SWITCH, Stop, Stops, StopScope
 
@@ -48,6 +49,7 @@ def _pull(pool: Pool, stop: Stop, effects: Effects) -> int:
 
 
 def _orders(pool: Pool, stop: Stop) -> list[UUID]:
+    orders = pool.orders
     if stop.scope == StopScope.INVESTOR:
-        return list(pool.orders_of.get(stop.key, ()))
-    return list(pool.orders)
+        orders = pool.orders_of.get(stop.key, {})
+    return [order.id for order in sorted(orders.values(), key=age)]

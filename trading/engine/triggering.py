@@ -142,9 +142,8 @@ class Triggering(Placing):
                 self._expire(UUID(int=order_id), moment, effects)
             elif self.timers.dead_men.get(investor_id) == moment:
                 self.set_dead_man(investor_id, None, effects)
-                for own in list(self.orders_of.get(investor_id, {}).values()):
-                    if own.id in self.orders:
-                        self.pull(own, DEAD_MAN, effects)
+                own = self.orders_of.get(investor_id, {}).values()
+                self.pull_own(own, DEAD_MAN, effects)
         if self.fired:
             self.run_fired(effects)
 
