@@ -6,7 +6,7 @@ from trading import queries
 from trading.commands import BookUpdate
 from trading.live_book import CANDLES_KEPT, TRADES_KEPT, LiveBook
 from trading.live_orders import LiveOrders
-from trading.market_state import read_states
+from trading.market_state import MarketState, read_states
 from trading.queries import Candle, ListingView, TradeView, history
 from trading.queries.market import DEPTH_LEVELS_MAX, TRADES_MAX, queues
 
@@ -18,7 +18,15 @@ def read_book(view: ListingView) -> LiveBook:
     now = clock.now()
     statistics = queries.statistics(listing_ids=[view.id], now=now)[view.id]
     state = read_states([view.symbol], now=now)[view.symbol]
-    return LiveBook(view, state, depth, statistics, trades[::-1])
+    book = LiveBook(view, state, depth, statistics, trades[::-1])
+    if gathers(state):
+        book.indication = history.last_indication(listing_id=view.id)
+    return book
+
+
+def gathers(state: MarketState) -> bool:
+    """Whether orders gather for an auction, which then has an indication."""
+    return state.allows.gathers
 
 
 def read_orders(view: ListingView) -> LiveOrders:

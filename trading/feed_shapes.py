@@ -12,8 +12,8 @@ from custody.pages import Holding
 from kernel.money import format_units
 from trading.api_shapes import candle_json, trade_json
 from trading.commands import BookUpdate, OrderView
-from trading.live_book import LiveBook
-from trading.live_orders import Entry, LiveOrders
+from trading.live_book import LiveBook, trades_of
+from trading.live_orders import ENTRIES_MAX, Entry, LiveOrders
 from trading.market_state import MarketState
 from trading.order_shapes import order_json
 from trading.queries import ListingView, TradeView
@@ -38,10 +38,20 @@ def book_snapshot(book: LiveBook) -> str:
 
 def book_update(update: BookUpdate, view: ListingView) -> str:
     """Prices that moved and what stands there now; quantity 0: the price is gone."""
+    return encode({**_head("update", "book", view, update.seq), **_levels(update, view)})
+
+
+def update_fields(update: BookUpdate, view: ListingView) -> dict[str, Any]:
+    """An update as it was told, with its trades."""
+    rows = [trade_json(trade, view) for trade in trades_of(update)]
+    return {"seq": update.seq, **_levels(update, view), "trades": rows}
+
+
+def _levels(update: BookUpdate, view: ListingView) -> dict[str, list[list[Any]]]:
     sides: dict[str, list[list[Any]]] = {"bids": [], "asks": []}
     for side, price, quantity, orders in update.levels:
         sides["bids" if side == "buy" else "asks"].append(_level(view, price, quantity, orders))
-    return encode({**_head("update", "book", view, update.seq), **sides})
+    return sides
 
 
 def trades(kind: str, found: Iterable[TradeView], view: ListingView) -> str:
@@ -52,10 +62,13 @@ def trades(kind: str, found: Iterable[TradeView], view: ListingView) -> str:
 
 
 def level3_snapshot(book: LiveOrders) -> str:
-    """Every order, in the order in which they would be matched."""
-    return encode(
-        {**_head("snapshot", "level3", book.view, book.seq), **_queues(book.view, book.entries())}
-    )
+    return encode({"type": "snapshot", "channel": "level3", **level3_fields(book)})
+
+
+def level3_fields(book: LiveOrders, limit: int = ENTRIES_MAX) -> dict[str, Any]:
+    """Orders, at most `limit` a side, in the order in which they would be matched."""
+    head = {"listing": book.view.symbol, "seq": book.seq}
+    return {**head, **_queues(book.view, book.entries(limit))}
 
 
 def level3_update(seq: int, changes: Iterable[Entry], view: ListingView) -> str:
@@ -85,6 +98,11 @@ def resumed(channel: str, view: ListingView, *, after: int, seq: int) -> str:
 
 
 def ticker(kind: str, book: LiveBook) -> str:
+    return encode({"type": kind, "channel": "ticker", **ticker_fields(book)})
+
+
+def ticker_fields(book: LiveBook) -> dict[str, Any]:
+    """Level 1, the last 24 hours, and what the listing takes now."""
     bid, ask, day = book.best_level("buy"), book.best_level("sell"), book.statistics
     view = book.view
     found = {
@@ -102,8 +120,8 @@ def ticker(kind: str, book: LiveBook) -> str:
         "change_24h": _cash(view, day.change_units),
         "trades_24h": day.trades,
     }
-    found |= _indication(book)
-    return encode({**_head(kind, "ticker", view, book.seq), **found, **state(book.state)})
+    head = {"listing": view.symbol, "seq": book.seq}
+    return {**head, **found, **_indication(book), **state(book.state)}
 
 
 def _indication(book: LiveBook) -> dict[str, Any]:

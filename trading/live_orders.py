@@ -9,6 +9,7 @@ that they belong together.
 from collections.abc import Iterable
 from functools import cache
 from hashlib import blake2b
+from heapq import nsmallest
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +19,9 @@ from trading.commands import OrderView
 from trading.queries import ListingView
 from trading.queries.market import Queues
 from trading.states import OrderStatus
+
+# Of each side: more than anybody can follow; the rest comes with updates when it moves.
+ENTRIES_MAX = 10_000
 
 
 class Entry(NamedTuple):
@@ -60,12 +64,14 @@ class LiveOrders:
                 changes.append(now)
         return changes
 
-    def entries(self) -> list[Entry]:
-        """All of them, in the order in which they would be matched."""
-        return sorted(
-            self._entries.values(),
-            key=lambda each: (-each.price if each.side == "buy" else each.price, each.priority),
-        )
+    def entries(self, limit: int = ENTRIES_MAX) -> list[Entry]:
+        """The first ones of each side, in the order in which they would be matched."""
+        sides: dict[str, list[Entry]] = {"buy": [], "sell": []}
+        for each in self._entries.values():
+            sides[each.side].append(each)
+        bids = nsmallest(limit, sides["buy"], key=lambda each: (-each.price, each.priority))
+        asks = nsmallest(limit, sides["sell"], key=lambda each: (each.price, each.priority))
+        return bids + asks
 
 
 def _stands(order: OrderView) -> Entry | None:

@@ -355,6 +355,8 @@ class Feed:
                 book = self._books.get(symbol)
                 if book is not None and book.state != state:
                     book.state = state
+                    if not feed_reads.gathers(state):
+                        book.indication = None
                     self._tell("ticker", symbol, feed_shapes.ticker("update", book))
 
     def _tell(self, channel: str, key: str | int, text: str) -> None:

@@ -19,6 +19,7 @@ import reference.api
 import trading.api
 import trading.api_fees
 import trading.api_orders
+import trading.market_api
 from kernel.refusals import NotFound
 
 
@@ -55,6 +56,9 @@ urlpatterns = [
     path("listings/<str:symbol>/depth/", trading.api.DepthApi.as_view()),
     path("listings/<str:symbol>/trades/", trading.api.TradeListApi.as_view()),
     path("listings/<str:symbol>/candles/", trading.api.CandleListApi.as_view()),
+    path("listings/<str:symbol>/ticker/", trading.market_api.TickerApi.as_view()),
+    path("listings/<str:symbol>/level3/", trading.market_api.Level3Api.as_view()),
+    path("listings/<str:symbol>/updates/", trading.market_api.UpdateListApi.as_view()),
     path("orders/", trading.api_orders.OrderListApi.as_view(), name="api_orders"),
     path("orders/pairs/", trading.api_orders.PairApi.as_view()),
     path("orders/batch/", trading.api_orders.BatchApi.as_view()),

@@ -8,18 +8,20 @@ from django.db import connection
 
 from trading.models import Trade
 from trading.queries import PriceLevel, TradeView
+from trading.queries.market import SHOWN
 
-_TOPS = """
+_TOPS = f"""
 SELECT listing.id, side.name, best.price_units, best.quantity, best.orders
 FROM unnest(%(listings)s::bigint[]) AS listing (id)
 CROSS JOIN (VALUES ('buy', -1), ('sell', 1)) AS side (name, direction)
 CROSS JOIN LATERAL (
-    SELECT price_units, sum(quantity_units - filled_units)::bigint AS quantity, count(*) AS orders
+    SELECT price_units, sum({SHOWN})::bigint AS quantity, count(*) AS orders
     FROM trading_order
+    LEFT JOIN trading_orderterms ON trading_orderterms.order_id = trading_order.id
     WHERE status = 'open' AND listing_id = listing.id AND trading_order.side = side.name
     GROUP BY price_units ORDER BY price_units * side.direction LIMIT 1
 ) AS best
-"""
+"""  # noqa: S608 (made of constants)
 
 
 @dataclass(frozen=True, slots=True)

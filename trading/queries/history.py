@@ -14,6 +14,7 @@ from trading.models import Trade
 # Further back a feed is not resumed: a snapshot is shorter.
 RESUMED_MAX = 1_000
 UPDATES_MAX = 500
+INDICATION_ROWS = 200
 
 _COLUMNS = "event_seq, book_seq, trade_no, levels"
 _LATEST = f"""
@@ -23,6 +24,13 @@ _BEFORE = f"""
 SELECT {_COLUMNS} FROM trading_bookevent WHERE listing_id = %s AND event_seq < %s
  ORDER BY event_seq DESC LIMIT %s
 """  # noqa: S608 (made of constants)
+_INDICATION = """
+SELECT (event ->> 2)::bigint, (event ->> 3)::bigint, (event ->> 4)::bigint
+  FROM (SELECT event_seq, events FROM trading_bookevent WHERE listing_id = %s
+         ORDER BY event_seq DESC LIMIT %s) AS latest
+ CROSS JOIN LATERAL jsonb_array_elements(events) AS event
+ WHERE event ->> 0 = 'indication' ORDER BY (event ->> 1)::bigint DESC LIMIT 1
+"""
 _HEADS = """
 SELECT listing.id, last.book_seq FROM unnest(%s::bigint[]) AS listing (id)
  CROSS JOIN LATERAL (SELECT book_seq FROM trading_bookevent WHERE listing_id = listing.id
@@ -66,6 +74,15 @@ def updates_page(
     is_last = len(rows) <= limit
     updates = _updates(listing_id, symbol, [*rows, _BEGINNING] if is_last else rows) or []
     return updates[::-1], None if is_last else rows[-2].event_seq
+
+
+def last_indication(*, listing_id: int) -> tuple[int, int, int] | None:
+    """Price, quantity and imbalance of the auction that gathers orders, as told last."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INDICATION, [listing_id, INDICATION_ROWS])
+        row = cursor.fetchone()
+    price, quantity, imbalance = row if row is not None else (None, None, None)
+    return None if price is None else (price, quantity, imbalance)
 
 
 def heads(listing_ids: Sequence[int]) -> dict[int, int]:

@@ -64,15 +64,17 @@ class TradeView:
 
 
 # What the book shows of an order: all that is left, or an iceberg's present slice.
-_RESTING = """
-    SELECT stored.id, side, price_units, priority,
+SHOWN = """
            CASE WHEN display_units IS NULL THEN quantity_units - filled_units
                 ELSE least(quantity_units - filled_units,
-                           display_units - mod(filled_units, display_units)) END AS shown
+                           display_units - mod(filled_units, display_units)) END
+"""
+_RESTING = f"""
+    SELECT stored.id, side, price_units, priority, {SHOWN} AS shown
       FROM trading_order AS stored
       LEFT JOIN trading_orderterms AS terms ON terms.order_id = stored.id
      WHERE status = 'open' AND listing_id = %(listing)s
-"""
+"""  # noqa: S608 (made of constants)
 _SEQ = """
     coalesce((SELECT book_seq FROM trading_bookevent WHERE listing_id = %(listing)s
                ORDER BY event_seq DESC LIMIT 1), 0)
