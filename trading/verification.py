@@ -105,6 +105,24 @@ REFERENCES = [
     ),
     Reference("trading_bookevent", "listing_id", LISTINGS, made_at="created_at"),
     Reference("trading_inboxitem", "pool_id", POOLS, made_at="created_at"),
+    *(
+        Reference("trading_orderterms", column, ORDERS, row="order_id")
+        for column in ("order_id", "parent_id", "replaces")
+    ),
+    Reference("trading_deadman", "investor_id", INVESTORS),
+    Reference("trading_deadman", "pool_id", POOLS),
+    Reference("trading_candle", "listing_id", LISTINGS, row="listing_id"),
+    Reference("trading_marketbreaker", "pool_id", POOLS, row="pool_id"),
+    Reference("trading_investorvolume", "investor_id", INVESTORS),
+    Reference("trading_killswitcheffect", "pool_id", POOLS, made_at="at"),
+    *(
+        Reference("trading_killswitch", "key", target, made_at="set_at", where=f"scope = '{scope}'")
+        for scope, target in {
+            "investor": INVESTORS,
+            "listing": LISTINGS,
+            "partner": "SELECT id FROM accounts_partner",
+        }.items()
+    ),
     Reference("custody_ledgeraccount", "pool", POOLS, where="pool <> 0"),
     Reference("custody_pooltransfer", "pool", POOLS, made_at="requested_at"),
 ]

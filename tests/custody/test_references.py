@@ -35,6 +35,7 @@ NO_REFERENCE = {
     "custody_custodianorder.custodian_order_id": "the custodian's name of its own row",
     "custody_seal.key_id": "a key outside the database; the seals' own check looks at it",
     "reference_instrument.price_feed_id": "the feed's name of its own row",
+    "trading_orderterms.link_id": "two orders share it; an id of no row of its own",
     "trading_order.client_order_id": "the client's own name of this order",
     "trading_order.owner_group": "the group at the time, kept when the investor's changes",
 }
