@@ -104,7 +104,7 @@ class ReplayedBook:
                 f"batch {self.batch_no}: {name} is stored as {stored}, replayed as {replayed}"
             )
 
-    # The kinds of events (docs/matching.md); those not named here move nothing.
+    # The kinds of events (docs/engine.md); those not named here move nothing.
 
     def _on_accepted(self, event: Event) -> None:
         _, seq, id, is_buy, price, quantity, _, *display = event

@@ -11,7 +11,7 @@ and everything is read anew.
 Under load the next batch is matched ahead while PostgreSQL writes this one. It
 is kept only if this one commits and the next fence finds no news in the inbox;
 otherwise it is rolled back in memory and matched again. Nothing of it is written
-before its own fence. See docs/matching.md, "The engine".
+before its own fence. See docs/engine.md.
 """
 
 import logging

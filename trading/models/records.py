@@ -10,7 +10,7 @@ class BookEvent(models.Model):
     """What one batch did to one listing, in order: the source of feeds and replay.
 
     `events` is a list of events, each a list that starts with its kind and its
-    `event_seq` (docs/matching.md has the shapes). `event_seq` counts every
+    `event_seq` (docs/engine.md has the shapes). `event_seq` counts every
     event, refusals too; `book_seq` counts changes of the public book. Both run
     without gaps over a listing's rows; `first_event_seq` is where this row
     starts, `event_seq`, `book_seq` and `trade_no` are the counters after it.
