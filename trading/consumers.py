@@ -26,7 +26,7 @@ from trading import feed_shapes, market_data, queries, socket_changes, socket_gu
 from trading.frames import find_wire
 from trading.mailbox import SLOW_CONSUMER_CODE, Mailbox
 from trading.market_data import PRIVATE_CHANNELS, PUBLIC_CHANNELS
-from trading.offering import ANYONE, reader_of
+from trading.offering import ANYONE
 from trading.queries.charts import INTERVALS_SECONDS
 from trading.socket_guard import Allowance, TooManyMessages
 from trading.socket_orders import Desk, MalformedMessage
@@ -174,8 +174,9 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._forget_own()
         self._investor_id, self._scopes = investor_id, scopes
         self._desk.investor_id = None
-        self._reader = await sync_to_async(reader_of)(investor_id=investor_id)
-        self._desk.know_offered({})
+        # All at once: one by one they would hold up the first orders.
+        self._reader, offered = await sync_to_async(socket_guard.get_to_know)(investor_id)
+        self._desk.know_offered(offered)
         self._desk.source = "web" if self._key_id is None else "api"
         self._desk.investor_id = investor_id if "trade" in scopes else None
 

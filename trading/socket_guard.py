@@ -65,8 +65,18 @@ def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Read
         is_signed_in = is_session_alive(scope)
     if is_signed_in:
         reader = reader_of(investor_id=investor_id)
+    return Standing(is_signed_in, reader, _offered_to(reader))
+
+
+def get_to_know(investor_id: int) -> tuple[Reader, dict[str, ListingView]]:
+    """Somebody who has just signed in, and what is offered to them."""
+    reader = reader_of(investor_id=investor_id)
+    return reader, _offered_to(reader)
+
+
+def _offered_to(reader: Reader) -> dict[str, ListingView]:
     listings = queries.list_listings(reader=reader, now=clock.now())
-    return Standing(is_signed_in, reader, {each.symbol: each for each in listings})
+    return {each.symbol: each for each in listings}
 
 
 def is_session_alive(scope: Any) -> bool:
