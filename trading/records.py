@@ -149,9 +149,10 @@ def write_batch(
     now = datetime.fromtimestamp(effects.now, UTC)
     if effects.new:
         cursor.execute(INSERT_ORDERS, [effects.batch_no, now, now, *_new_orders(effects)])
+    # Before the fills: an order may be filled beyond the quantity that it had until this batch.
+    write_terms(cursor, effects, pool_id)
     if effects.changed:
         cursor.execute(UPDATE_ORDERS, [effects.batch_no, now, *_changed(effects.changed.values())])
-    write_terms(cursor, effects, pool_id)
     if effects.trades:
         cursor.execute(INSERT_TRADES, [effects.batch_no, now, *_trades(effects.trades)])
     _write_ledger(cursor, effects, house, block, now)
