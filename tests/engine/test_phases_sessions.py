@@ -186,3 +186,13 @@ def test_an_order_is_worth_and_is_at_most_what_the_listing_allows() -> None:
     assert told == {"maximum_quantity": "6"}
     refused(lambda: desk.place(ALICE, "buy", cash=501), admission.OrderTooLarge)
     assert desk.place(ALICE, "buy", quantity=5, price=100).status == "open"
+
+
+def test_a_market_order_is_worth_no_more_than_the_largest_either() -> None:
+    desk = GuardedDesk(max_cash=500_000_000)
+    for quantity in (2, 3):
+        desk.place(BOB, "sell", quantity=quantity, price=101)
+
+    told = refused(lambda: desk.place(ALICE, "buy", quantity=5), admission.OrderTooLarge)
+
+    assert told == {"maximum": "500.00"}

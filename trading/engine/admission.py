@@ -161,8 +161,14 @@ def _check_steps(command: PlaceOrder, rules: Rules) -> None:
         raise OrderTooLarge(maximum=cash_text(rules.max_cash))
     if price is not None:
         check_price(price, rules)
-        if quantity is not None and price * quantity > rules.max_cash * TOKEN:
-            raise OrderTooLarge(maximum=cash_text(rules.max_cash))
+        if quantity is not None:
+            check_value(price, quantity, rules)
+
+
+def check_value(price: int, quantity: int, rules: Rules) -> None:
+    """Refuse what is worth more at this price than one order may be."""
+    if price * quantity > rules.max_cash * TOKEN:
+        raise OrderTooLarge(maximum=cash_text(rules.max_cash))
 
 
 def check_quantity(quantity: int, rules: Rules) -> None:
@@ -282,9 +288,7 @@ def check_amended(order: BookOrder, market: Market) -> None:
     check_amend(market)
     if order.price is not None:
         check_collar(order.price, market)
-        quantity = order.quantity or 0
-        if order.price * quantity > market.rules.max_cash * TOKEN:
-            raise OrderTooLarge(maximum=cash_text(market.rules.max_cash))
+        check_value(order.price, order.quantity or 0, market.rules)
     if order.is_buy and not market.guard.allows.buys:
         raise ListingRestricted("This listing is being wound down: it can only be sold.")
 

@@ -74,16 +74,19 @@ def size(order: BookOrder, market: Market) -> None:
     """Turn a limit order by cash into a quantity, and refuse what is too small.
 
     :raises admission.OrderTooSmall: worth less than the listing's minimum.
+    :raises admission.OrderTooLarge: a market order worth more than one order may be.
     """
     rules = market.rules
     if order.status == UNTRIGGERED:
         price = order.price or (order.terms and order.terms.trigger_price)
         if price and order.quantity is not None:
             _check_worth(price, order.quantity, rules)
+            admission.check_value(price, order.quantity, rules)
     elif order.price is None:
         best = market.book.opposite(order.is_buy).best()
         if order.quantity is not None and best is not None:
             _check_worth(best.price, order.quantity, rules)
+            admission.check_value(best.price, order.quantity, rules)
     elif order.quantity is not None:
         _check_worth(order.price, order.quantity, rules)
     else:
