@@ -124,7 +124,7 @@ def candles(
         volume=volume.format("volume_units"),
     )
     days = 31 if is_month else 0
-    named = {
+    named: dict[str, int | datetime] = {
         "listing": listing_id,
         "seconds": interval_seconds,
         "step": step,

@@ -81,8 +81,8 @@ def last_indication(*, listing_id: int) -> tuple[int, int, int] | None:
     with connection.cursor() as cursor:
         cursor.execute(_INDICATION, [listing_id, INDICATION_ROWS])
         row = cursor.fetchone()
-    price, quantity, imbalance = row if row is not None else (None, None, None)
-    return None if price is None else (price, quantity, imbalance)
+    # An event without a price says that nothing would be matched.
+    return (row[0], row[1], row[2]) if row is not None and row[0] is not None else None
 
 
 def heads(listing_ids: Sequence[int]) -> dict[int, int]:
