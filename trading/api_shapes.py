@@ -97,6 +97,10 @@ class ListingSerializer(Shape):
     tick = serializers.CharField()
     lot = serializers.CharField()
     cash_min = serializers.CharField()
+    cash_max = serializers.CharField(help_text="the largest order, in cash")
+    quantity_max = serializers.CharField(help_text="the largest order, in tokens")
+    band = serializers.CharField(help_text="a fraction of the last five minutes' mean")
+    hours = serializers.CharField(help_text="24/7, 24/5 or regular")
     maker_fee = serializers.CharField(help_text="a fraction: 0.001 is 0.1 %")
     taker_fee = serializers.CharField()
     state = serializers.CharField()
@@ -184,6 +188,10 @@ def listing_json(row: MarketRow) -> dict[str, Any]:
         "tick": _cash(listing, listing.tick_units),
         "lot": _quantity(listing, listing.lot_units),
         "cash_min": _cash(listing, listing.min_cash_units),
+        "cash_max": _cash(listing, listing.max_cash_units),
+        "quantity_max": _quantity(listing, listing.max_quantity_units),
+        "band": format_units(listing.band_e6, 6),
+        "hours": listing.hours,
         "maker_fee": format_units(listing.maker_fee_e6, 6),
         "taker_fee": format_units(listing.taker_fee_e6, 6),
         "state": listing.state,

@@ -212,6 +212,8 @@ def test_depth_and_listing_show_the_book(alice: int, bob: int) -> None:
     assert depth["seq"] == 2
     [listing] = buyer.get("/api/v1/listings/")[1]
     assert (listing["bid"], listing["ask"], listing["taker_fee"]) == ("100.00", "101.50", "0.0025")
+    assert (listing["hours"], listing["band"]) == ("24/7", "0.1")
+    assert (listing["cash_max"], listing["quantity_max"]) == ("100000000.00", "100000000")
 
 
 def test_me_says_what_i_may_do(alice: int) -> None:

@@ -42,6 +42,10 @@ class ListingView:
     state: str
     state_reason: str
     state_until: datetime | None
+    hours: str = "24/7"
+    band_e6: int = 100_000  # how far trades may run from the last five minutes' mean
+    max_cash_units: int = 10**14
+    max_quantity_units: int = 10**16
     sell_only: bool = False  # to this reader: sold and canceled, not bought
 
 
@@ -124,5 +128,9 @@ def _view(listing: Listing, *, sell_only: bool = False) -> ListingView:
         state=listing.state,
         state_reason=listing.state_reason,
         state_until=listing.state_until,
+        hours=listing.hours,
+        band_e6=listing.band_e6,
+        max_cash_units=listing.max_cash_units,
+        max_quantity_units=listing.max_quantity_units,
         sell_only=sell_only,
     )
