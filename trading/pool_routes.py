@@ -8,6 +8,7 @@ behind it. Only what is not known here is looked up in the database.
 import time
 
 from asgiref.sync import sync_to_async
+from django.db import connection
 
 from trading.commands import (
     AmendOrder,
@@ -46,7 +47,8 @@ class PoolRoutes:
             found = [self._find(command) for command in commands]
             if all(found):
                 return found
-        return await sync_to_async(self._look_up)(commands)
+        # Not in the thread that requests share: who waits for this answer may be in it.
+        return await sync_to_async(self._look_up_apart, thread_sensitive=False)(commands)
 
     def _find(self, command: Command) -> list[int]:
         """The pools, when they are known here without asking; else none."""
@@ -61,6 +63,13 @@ class PoolRoutes:
             key = _order_key(command)
             pool = self._new.get(key, self._old.get(key))
         return [] if pool is None else [pool]
+
+    def _look_up_apart(self, commands: list[Command]) -> list[list[int]]:
+        """`_look_up` in a thread of its own, which leaves no connection behind."""
+        try:
+            return self._look_up(commands)
+        finally:
+            connection.close()
 
     def _look_up(self, commands: list[Command]) -> list[list[int]]:
         """Ask the database, for listings and pools that are new here too."""
