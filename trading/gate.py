@@ -43,9 +43,9 @@ LIMITS = {
     ),
     "reference_stale": (
         "The share's price is old",
-        "bad",
-        "No new orders are taken until a fresh price of the share arrives. "
-        "What rests can be canceled.",
+        "wait",
+        "We have no fresh price of the share: the token's can be far from it. While it stays so, "
+        "new orders may have to wait.",
     ),
     "session_closed": (
         "Closed at this hour",

@@ -14,6 +14,7 @@ urlpatterns = [
     path("buy/<slug:symbol>/confirm/", buy.confirm, name="buy_confirm"),
     path("orders/cancel-all/", trade.cancel_all, name="cancel_all_orders"),
     path("orders/<uuid:order_id>/", trade.order, name="order"),
+    path("orders/<uuid:order_id>/amend/", trade.amend, name="amend_order"),
     path("orders/<uuid:order_id>/cancel/", trade.cancel, name="cancel_order"),
     path(
         "orders/by-client-id/<str:client_order_id>/",

@@ -1,5 +1,6 @@
 // What the listing takes now: a halt shows when it begins, and goes by itself when it ends.
 
+import { grouped } from "./money.js";
 import { localTime } from "./times.js";
 import { toast } from "./toast.js";
 
@@ -8,6 +9,13 @@ let shown = ""; // the state on the page, as text to compare
 function untilWords(message) {
   if (!message.limited_until) return "";
   return `Expected until ${localTime(message.limited_until, "full")}.`;
+}
+
+/** What an auction that gathers orders would come to now. */
+function auctionWords(message, quote, base) {
+  if (!message.auction_price) return "";
+  const quantity = grouped(message.auction_quantity || "0");
+  return `Now it would match ${quantity} ${base} at ${grouped(message.auction_price)} ${quote}.`;
 }
 
 function reasonWords(message) {
@@ -29,6 +37,8 @@ function paint(message, limit) {
   notice.querySelector("[data-state-title]").textContent = limit.title;
   notice.querySelector("[data-state-reason]").textContent = reasonWords(message);
   notice.querySelector("[data-state-help]").textContent = limit.help;
+  const [base, quote] = document.querySelector("h1").textContent.split("/");
+  notice.querySelector("[data-state-auction]").textContent = auctionWords(message, quote, base);
   notice.querySelector("[data-state-until]").textContent = untilWords(message);
 }
 
@@ -39,6 +49,7 @@ export function showState(message) {
   const limit = JSON.parse(table.textContent)[message.limited_by];
   const seen = JSON.stringify([
     message.limited_by, message.state_reason, message.limited_until, message.share_halt_reason,
+    message.auction_price, message.auction_quantity,
   ]);
   if (seen === shown) return;
   const wasClosed = document.querySelector("[data-state-notice].notice-bad:not([hidden])");

@@ -129,7 +129,7 @@ export function conditionalWords(order, data) {
   const protection = order.price
     ? ""
     : ` At market means at most ${formatUnits(BigInt(data.protection), 4)} % from the best price then.`;
-  return `When ${triggerWords(order, data)}, we ${actionWords(order, data)}.${protection} Until then ${holdWords(order, data)} ${order.side === "sell" ? "are" : "is"} held.`;
+  return `When ${triggerWords(order, data)}, we ${actionWords(order, data)}.${protection} Until then we hold ${holdWords(order, data)}.`;
 }
 
 export function limitWords(order, data) {
@@ -158,7 +158,7 @@ export function marketWords(order, data, levels) {
 
 /** What the sheet asks to confirm: pairs of a name and its words. */
 export function facts(order, data) {
-  const found = [["Order", capital(actionWords(order, data))]];
+  const found = [];
   if (isConditional(order.type)) found.push(["When", triggerWords(order, data)]);
   const close = closeWords(order, data);
   if (close) found.push(["Attached", close]);

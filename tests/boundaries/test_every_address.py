@@ -59,6 +59,7 @@ SIGNED_IN = {
     "redemptions/", "redemptions/new/",
     "redemptions/<uuid:redemption_id>/", "trade/<slug:symbol>/order/", "buy/<slug:symbol>/",
     "buy/<slug:symbol>/confirm/", "orders/<uuid:order_id>/", "orders/<uuid:order_id>/cancel/",
+    "orders/<uuid:order_id>/amend/",
     "orders/cancel-all/", "orders/by-client-id/<str:client_order_id>/", "portfolio/", "activity/",
     "activity/export.csv",
 }  # fmt: skip

@@ -16,6 +16,7 @@ from trading.queries.orders import (
     list_open_ids,
     list_order_trades,
     list_orders,
+    list_related,
     list_trades,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "list_open_ids",
     "list_order_trades",
     "list_orders",
+    "list_related",
     "list_trades",
     "recent_trades",
     "statistics",

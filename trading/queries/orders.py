@@ -77,6 +77,32 @@ def list_orders(
     return [order_view(order) for order in orders.order_by("-id")[: min(limit, PAGE_MAX)]]
 
 
+def list_related(*, order: OrderView) -> list[tuple[OrderView, str]]:
+    """Orders of the same investor that belong to this one, oldest first, and how they do.
+
+    "linked" cancels this one or is canceled by it; a "parent" is closed by it, a "child"
+    closes it; a "replaced" one stood before it, a "replacement" after it.
+    """
+    terms = order.terms
+    wanted = Q(terms__parent_id=order.id) | Q(terms__replaces=order.id)
+    if terms is not None:
+        wanted |= Q(terms__link_id=terms.link_id) if terms.link_id else Q()
+        wanted |= Q(id__in=[each for each in (terms.parent_id, terms.replaces) if each])
+    found = _orders(order.investor_id).filter(wanted).exclude(id=order.id).order_by("id")
+    return [(view, _how(order, view)) for view in map(order_view, found[:PAGE_MAX])]
+
+
+def _how(order: OrderView, other: OrderView) -> str:
+    mine, theirs = order.terms or TermsView(), other.terms or TermsView()
+    ties = {
+        "linked": mine.link_id is not None and mine.link_id == theirs.link_id,
+        "parent": mine.parent_id == other.id,
+        "child": theirs.parent_id == order.id,
+        "replaced": mine.replaces == other.id,
+    }
+    return next((name for name, is_so in ties.items() if is_so), "replacement")
+
+
 def list_open_ids(*, investor_id: int) -> list[UUID]:
     """The ids of every open order of this investor; the engine bounds how many there are."""
     open_ones = Order.objects.filter(investor_id=investor_id, status__in=LIVE_STATUSES)

@@ -14,7 +14,7 @@ from accounts.queries import get_investor_for
 from kernel.money import format_units
 from trading.models import Listing, Order, Trade
 from trading.queries.orders import list_open_ids, own_trade
-from trading.states import OrderStatus
+from trading.states import LIVE_STATUSES, OrderStatus
 
 PAGE_SIZE = 50
 EXPORT_ROWS_MAX = 50_000
@@ -41,9 +41,11 @@ def _choices(request: HttpRequest) -> dict[str, str]:
 
 def _orders(investor_id: int, chosen: dict[str, str]) -> QuerySet[Order]:
     orders = Order.objects.filter(investor_id=investor_id).select_related(
-        "listing", "listing__asset", "listing__quote"
+        "listing", "listing__asset", "listing__quote", "terms"
     )
-    if chosen["state"]:
+    if chosen["state"] == OrderStatus.OPEN:
+        orders = orders.filter(status__in=LIVE_STATUSES)
+    elif chosen["state"]:
         orders = orders.filter(status=OrderStatus(chosen["state"]).value)
     if chosen["side"]:
         orders = orders.filter(side=chosen["side"])

@@ -18,13 +18,14 @@ from accounts.queries import get_investor_for, require_investor_for
 from custody.pages import get_holding
 from kernel import clock
 from kernel.refusals import NotFound, OutcomeUnknown, Refusal
-from trading import order_entry, pages, queries
-from trading.commands import CancelOrder
-from trading.forms import TicketForm
+from trading import order_changes, order_entry, pages, queries
+from trading.commands import AmendOrder, CancelAll, CancelOrder
+from trading.forms import AmendForm, TicketForm
 from trading.gate import find_gate, limits_table
 from trading.market_state import read_states
 from trading.offering import ANYONE, check_side
 from trading.queries.orders import find_order
+from trading.states import LIVE_STATUSES, OrderStatus
 from trading.views.markets import reader_of
 
 LEVELS_SHOWN = 10
@@ -144,26 +145,69 @@ def cancel(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 @require_POST
 def cancel_all(request: HttpRequest) -> HttpResponse:
-    """Cancel every open order, once it was asked whether that is meant."""
+    """Cancel all open orders, in one listing or in all, once asked whether that is meant."""
     investor = require_investor(request)
+    symbol = request.POST.get("listing", "")
+    listing = queries.get_listing(symbol=symbol, reader=reader_of(request)) if symbol else None
+    where = f"in {listing.symbol}" if listing else "in all listings"
     question = ask_first(
         request,
         title="Cancel all open orders?",
-        text="Every order of yours that still waits is canceled, in all listings. "
+        text=f"Every order of yours that still waits is canceled, {where}. "
         "What is filled stays filled.",
         action="Cancel all orders",
-        back=reverse("activity"),
+        back=reverse("trade", args=[listing.symbol]) if listing else reverse("activity"),
     )
     if question is not None:
         return question
+    command = CancelAll(investor_id=investor.pk, listing=listing.symbol if listing else None)
     try:
-        count = order_entry.cancel_all_sync(investor_id=investor.pk)
+        count = order_changes.cancel_all_sync(command)
     except OutcomeUnknown:
         messages.warning(request, "Not every order answered yet. Look at what is still open.")
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
     else:
         words = "1 order is" if count == 1 else f"{count} orders are"
         messages.success(request, f"{words} canceled.")
-    return redirect("activity")
+    return redirect("trade", symbol=listing.symbol) if listing else redirect("activity")
+
+
+@require_POST
+def amend(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Change an open order's quantity, price or trigger; what is left empty stays."""
+    investor = require_investor(request)
+    order = queries.get_order(investor_id=investor.pk, order_id=order_id)
+    form = AmendForm(request.POST, listing=queries.views_by_symbol([order.listing])[order.listing])
+    if not form.is_valid():
+        for problems in form.errors.values():
+            messages.error(request, " ".join(map(str, problems)))
+        return redirect("order", order_id=order_id)
+    command = AmendOrder(
+        investor_id=investor.pk,
+        order_id=order_id,
+        quantity_units=form.cleaned_data["quantity"],
+        price_units=form.cleaned_data["price"],
+        trigger_price_units=form.cleaned_data["trigger_price"],
+    )
+    try:
+        order_changes.amend_sync(command)
+    except OutcomeUnknown:
+        messages.warning(request, "No answer yet. Look at the order's state before you try again.")
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, "The order is changed.")
+    return redirect("order", order_id=order_id)
+
+
+HOW_RELATED = {
+    "linked": "one cancels the other",
+    "parent": "this one closes it",
+    "child": "it closes this one",
+    "replaced": "this one took its place",
+    "replacement": "it took this one's place",
+}
 
 
 @require_safe
@@ -182,6 +226,13 @@ def order(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "order": view,
         "row": row,
         "trades": [each for each in trades if each.order_id == view.id],
+        "is_live": view.status in LIVE_STATUSES,
+        "can_move_trigger": view.status == OrderStatus.UNTRIGGERED
+        and not view.type.startswith("trailing"),
+        "related": [
+            {"order": each, "how": HOW_RELATED[how]}
+            for each, how in queries.list_related(order=view)
+        ],
     }
     return render(request, "trading/order.html", context)
 
