@@ -35,7 +35,7 @@ class ProtectionForm(forms.Form):
     """Percent and whole amounts, as an officer thinks of them."""
 
     hours = forms.ChoiceField(choices=list(HOURS_WORDS.items()), widget=UnfoldAdminSelectWidget)
-    band_e6 = _percent("Trade band", "How far trades may run from the last five minutes' mean.")
+    band_e6 = _percent("Trade band", "From the last five minutes' mean: 5, 10 or 20 by tier.")
     collar_e6 = _percent("Collar", "How far a limit may lie from the reference price.")
     protection_e6 = _percent("Market orders", "How far one may run from the best price.")
     max_cash_units = forms.CharField(

@@ -14,6 +14,7 @@ from bourse.demo.people import get_officer
 from custody.ledger_purposes import AssetKind
 from custody.models import Asset
 from reference.models import Instrument
+from reference.states import InstrumentKind
 from reference.tasks import poll_prices
 from trading.engine.rates import Tier
 from trading.fees import Draft, propose_schedule
@@ -28,6 +29,8 @@ NODE_TIMEOUT_SECONDS = 10
 TEST_ISIN = {"AAPLx": "ZZTEST000004"}
 # One listing that is not offered everywhere, so that this can be seen.
 BLOCKED = {"GLDx": {"FR": "Commodity-backed products are not offered in France."}}
+# How far trades may run: funds are in the first tier, shares in the second.
+BANDS_E6 = {InstrumentKind.ETF: 50_000, InstrumentKind.STOCK: 100_000}
 # From a 30-day volume in millionths of a dollar on: maker, taker in millionths.
 FEE_TIERS = (
     Tier(0, 1_000, 2_500),
@@ -158,6 +161,7 @@ def _load_listing(token: Asset, now: datetime) -> None:
     )
     usdc = Asset.objects.get(code="USDC")
     if not Listing.objects.filter(asset=token, quote=usdc).exists():
-        listing = create_listing(asset_id=token.pk, quote_id=usdc.pk, now=now)
+        band_e6 = BANDS_E6[InstrumentKind(instrument.kind)]
+        listing = create_listing(asset_id=token.pk, quote_id=usdc.pk, now=now, band_e6=band_e6)
         for country, reason in BLOCKED.get(token.code, {}).items():
             block_country(listing_id=listing.pk, country=country, reason=reason)
