@@ -76,7 +76,7 @@ class EngineLine:
         self._encode = msgspec.msgpack.Encoder().encode
         self._loop = asyncio.get_running_loop()
         # Plain connections: a client's retries, pools and callbacks cost more than the wire.
-        self._connections = ConnectionPool.from_url(
+        self._connections: Any = ConnectionPool.from_url(
             settings.REDIS_URL, protocol=2, socket_timeout=None, retry=None
         )
         self._push: Any = self._connections.make_connection()

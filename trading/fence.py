@@ -22,6 +22,19 @@ FENCE = """
      WHERE id = %s AND epoch = %s
     RETURNING batch_no
 """
+# Passed only by the very next batch and with an empty inbox; else a division by zero ends the
+# transaction, and with it all that was sent behind it in the same round trip.
+FENCE_UNREAD = """
+    WITH fence AS (
+        UPDATE trading_pool
+           SET batch_no = batch_no + 1, processed_until = to_timestamp(%s),
+               heartbeat_at = clock_timestamp()
+         WHERE id = %s AND epoch = %s AND batch_no = %s
+           AND NOT EXISTS (SELECT FROM trading_inboxitem AS item
+                            WHERE item.pool_id = trading_pool.id AND consumed_batch IS NULL)
+        RETURNING batch_no)
+    SELECT 1 / count(*) FROM fence
+"""
 READ_INBOX = """
     SELECT id, kind, payload FROM trading_inboxitem
      WHERE pool_id = %s AND consumed_batch IS NULL ORDER BY id LIMIT %s
@@ -80,6 +93,18 @@ def enter(
         if row is None:
             raise NotOwner("the fence is closed")
         return Passed(row[0], inbox.fetchall(), known)
+
+
+def enter_unread(
+    statements: Statements, pool_id: int, epoch: int, now: float, batch_no: int
+) -> None:
+    """Begin batch `batch_no` in one round trip with all that it writes.
+
+    What is behind the fence is committed only if this engine owns the pool, the batch is the
+    next one and there are no news; otherwise all of it fails as a data error.
+    """
+    statements.execute("BEGIN")
+    statements.execute(FENCE_UNREAD, [now, pool_id, epoch, batch_no - 1])
 
 
 def inbox_waits(connection: psycopg.Connection[Any], pool_id: int) -> bool:

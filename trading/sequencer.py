@@ -18,26 +18,21 @@ import logging
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import redis
 
 from custody.ledger_core import IdBlock
-from kernel import clock, faults
-from trading import batches, fence, heartbeat, loading, ownership, publishing, records
-from trading.batches import Batch, CommandFailed
+from kernel import clock
+from trading import batch_work, batches, fence, heartbeat, ownership, publishing, records
+from trading.batch_work import Work
+from trading.batches import CommandFailed
 from trading.commands import Answer, Envelope
-from trading.engine.effects import Effects
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner, Passed
-from trading.inbox import InboxRow, apply_inbox
 from trading.intake import BATCH_MAX, Intake
 from trading.ownership import Owned
-from trading.protection_records import write_protection
-from trading.publishing import Mail
-from trading.records import Statements
 
 logger = logging.getLogger(__name__)
 
@@ -58,19 +53,6 @@ PASSING_ERRORS = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvai
 
 class OutcomeOfCommitUnknown(Exception):
     """The connection went away: the batch may have been committed, or not."""
-
-
-@dataclass(slots=True)
-class Work:
-    """A batch that was matched, with what is to be written and told for it."""
-
-    batch: Batch
-    statements: Statements
-    mail: Mail
-
-    @property
-    def envelopes(self) -> Sequence[Envelope]:
-        return self.batch.envelopes
 
 
 class Sequencer:
@@ -116,11 +98,13 @@ class Sequencer:
                 self._wait(heartbeat.POLL_SECONDS)
             finally:
                 self.drop()
+        self._intake.give_back()
         self._writer.shutdown()
 
     def own(self) -> bool:
         """Connect and become the owner; False when told to stop before."""
         self._forget()
+        self._intake.forget()
         self._connection = ownership.connect(self._database)
         self._owned = ownership.win(self._connection, self.pool_id, lambda: self._stopping)
         if self._owned is not None and self._messages_per_second:
@@ -132,6 +116,7 @@ class Sequencer:
         self._under_way: tuple[Work, Future[None]] | None = None
         self._block = IdBlock()
         self._beat_at = 0.0
+        self._batch_no = 0  # the last one known to be committed; 0: none yet
 
     def drop(self) -> None:
         """Give the pool up: close the line, forget everything."""
@@ -183,7 +168,11 @@ class Sequencer:
         """
         ahead = self._match_ahead(envelopes) if self._may_match_ahead(envelopes) else None
         is_clean = self.settle(ahead)
-        if ahead is None or not is_clean or not self._write_ahead(ahead):
+        if ahead is None:
+            is_done = self._may_go_unread(envelopes) and self._run_unread(envelopes)
+        else:
+            is_done = is_clean and self._write_ahead(ahead)
+        if not is_done:
             self._run(envelopes)
 
     def settle(self, ahead: Work | None = None) -> bool:
@@ -204,8 +193,12 @@ class Sequencer:
                 raise
             self._run(work.envelopes, alone=True)
             return False
-        self._beat_at = time.monotonic()
+        self._note_committed(work)
         return True
+
+    def _note_committed(self, work: Work) -> None:
+        self._beat_at = time.monotonic()
+        self._batch_no = work.batch.effects.batch_no
 
     # One batch after the other: small ones, the inbox, and all that went wrong before.
 
@@ -247,17 +240,19 @@ class Sequencer:
         work: Work | None = None
         try:
             passed = self._begin(envelopes)
-            work = self._match(envelopes, passed)
+            work = batch_work.match(
+                self.owned, self._database_line, self.pool_id, envelopes, passed
+            )
             cursor, effects = self._database_line.cursor(), work.batch.effects
             records.open_accounts(cursor, self.pool_id, effects.new_funds)
             # One order may sweep thousands: more entries than ids were drawn ahead for.
             self._block.reserve(cursor, records.entries_max(effects))
-            self._fill(work, passed.inbox)
+            batch_work.fill(work, self.owned, self._block, passed.inbox)
             if len(envelopes) >= AHEAD_MIN and not alone:
                 self._hand_over(work)
             else:
-                self._write(work)
-                self._beat_at = time.monotonic()
+                batch_work.write(self._database_line, self._valkey, work)
+                self._note_committed(work)
         except Exception as problem:
             self._undo(work)
             self._abandon(problem)
@@ -273,63 +268,11 @@ class Sequencer:
         self._block.reserve(line.cursor(), IDS_AHEAD)
         return passed
 
-    def _match(self, envelopes: Sequence[Envelope], passed: Passed) -> Work:
-        """Take the inbox and the commands through the pool; undone whole if that fails."""
-        owned = self.owned
-        batch = Batch(Effects(passed.batch_no, owned.now), envelopes, passed.known)
-        work = Work(batch, Statements(), Mail([]))
-        try:
-            if passed.inbox:
-                line, effects = self._database_line, batch.effects
-                apply_inbox(line, owned.pool, passed.inbox, effects, self.pool_id)
-                self._know_new_assets(effects)
-            batches.run(owned.pool, batch, owned.recent, owned.throttle)
-            batch.effects.close_books()
-            owned.recent.update(batch.taken, owned.now)
-        except BaseException:
-            self._undo(work)
-            raise
-        return work
-
-    def _know_new_assets(self, effects: Effects) -> None:
-        """Open the house's accounts of assets that came after this engine."""
-        owned = self.owned
-        rules = (market.rules for market in owned.pool.markets.values())
-        wanted = {asset for each in rules for asset in (each.base_id, each.quote_id)}
-        wanted |= {asset_id for _, asset_id in owned.pool.funds}
-        if not wanted <= owned.house.transit.keys():
-            # Accounts opened here are gone if the batch is.
-            effects.undo.append((setattr, (owned, "house", owned.house)))
-            owned.house = loading.load_house_accounts(self._database_line, self.pool_id)
-
-    def _fill(self, work: Work, inbox: Sequence[InboxRow]) -> None:
-        """Make the batch's statements and messages."""
-        effects = work.batch.effects
-        records.write_batch(
-            work.statements, effects, self.owned.house, self._block, pool_id=self.pool_id
-        )
-        write_protection(work.statements, self.pool_id, effects)
-        if inbox:
-            fence.consume_inbox(work.statements, effects.batch_no, inbox)
-        work.mail = publishing.pack(self.pool_id, self.owned.pool, work.batch)
-
-    def _write(self, work: Work) -> None:
-        """Write, commit, tell. Runs in the writer's thread too."""
-        faults.reach("engine.before_write")
-        with self._database_line.pipeline():
-            cursor = self._database_line.cursor()
-            for query, parameters in work.statements.queued:
-                cursor.execute(query, parameters)
-            faults.reach("engine.after_write")
-            # Not prepared, so that it goes over the wire by its name.
-            faults.reach("engine.before_commit")
-            cursor.execute("COMMIT", prepare=False)
-            faults.reach("engine.in_commit")
-        faults.reach("engine.after_commit")
-        publishing.send(self._valkey, work.mail)
-
     def _hand_over(self, work: Work) -> None:
-        self._under_way = (work, self._writer.submit(self._write, work))
+        self._under_way = (
+            work,
+            self._writer.submit(batch_work.write, self._database_line, self._valkey, work),
+        )
 
     # Matching ahead.
 
@@ -344,15 +287,25 @@ class Sequencer:
     def _match_ahead(self, envelopes: Sequence[Envelope]) -> Work | None:
         """Match as if the batch under way were committed and the inbox empty."""
         assert self._under_way is not None
-        batch_no = self._under_way[0].batch.effects.batch_no + 1
-        self.owned.now = max(self.owned.now, clock.now().timestamp())
-        work = self._match(envelopes, Passed(batch_no, [], {}))
+        return self._match_unread(envelopes, self._under_way[0].batch.effects.batch_no + 1)
+
+    def _match_unread(
+        self, envelopes: Sequence[Envelope], batch_no: int, fence_first: bool = False
+    ) -> Work | None:
+        """Match as if there were no news; None when the database has to be asked first."""
+        owned = self.owned
+        owned.now = max(owned.now, clock.now().timestamp())
+        work = batch_work.match(
+            owned, self._database_line, self.pool_id, envelopes, Passed(batch_no, [], {})
+        )
         effects = work.batch.effects
         needs_accounts = any(not funds.account_id for funds in effects.new_funds)
         if needs_accounts or not self._block.holds(records.entries_max(effects)):
-            self._undo(work)  # the database has to be asked first
+            self._undo(work)
             return None
-        self._fill(work, [])
+        if fence_first:
+            fence.enter_unread(work.statements, self.pool_id, owned.epoch, owned.now, batch_no)
+        batch_work.fill(work, owned, self._block, [])
         return work
 
     def _write_ahead(self, work: Work) -> bool:
@@ -370,13 +323,38 @@ class Sequencer:
         self._hand_over(work)
         return True
 
+    # Small batches without news: from fence to commit in one round trip.
+
+    def _may_go_unread(self, envelopes: Sequence[Envelope]) -> bool:
+        """Commands, few of them, and nothing has to be read from the database for them."""
+        few = 0 < len(envelopes) < AHEAD_MIN
+        return few and self._batch_no > 0 and not batches.client_ids(envelopes)
+
+    def _run_unread(self, envelopes: Sequence[Envelope]) -> bool:
+        """Match and write behind a fence whose result is not waited for; False: in vain.
+
+        A closed fence, news or a poison all end the transaction: the long way finds out which.
+        """
+        work = self._match_unread(envelopes, self._batch_no + 1, fence_first=True)
+        if work is None:
+            return False
+        try:
+            batch_work.write(self._database_line, self._valkey, work)
+        except Exception as problem:
+            self._undo(work)
+            self._abandon(problem)
+            if not isinstance(problem, DATA_ERRORS + PASSING_ERRORS):
+                raise
+            return False
+        self._note_committed(work)
+        return True
+
     # When it goes wrong.
 
     def _undo(self, work: Work | None) -> None:
         """Take a batch back out of memory."""
         if work is not None:
-            self.owned.recent.discard(work.batch.taken)
-            work.batch.effects.roll_back()
+            batch_work.undo(self.owned, work)
 
     def _abandon(self, problem: BaseException) -> None:
         """Leave the failed transaction.

@@ -21,6 +21,7 @@ from kernel.refusals import OutcomeUnknown, Refusal
 from trading import order_entry, queries, socket_guard
 from trading.commands import Answer, CancelOrder, OrderView, PlaceOrder, Source
 from trading.engine.pool import OrderUnknown
+from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.offering import Reader
 from trading.order_bodies import (
     CancelMessage,
@@ -136,7 +137,7 @@ class Desk:
         if self._in_flight >= COMMANDS_IN_FLIGHT_MAX:
             raise TooManyMessages("Too many commands are waiting for their answers.")
         try:
-            read: Message = msgspec.convert(message, Message)  # type: ignore[arg-type]
+            read: Message = msgspec.convert(message, Message)
         except msgspec.ValidationError as error:
             raise MalformedMessage(invalid_body(error).message) from None
         view = None
@@ -149,7 +150,7 @@ class Desk:
     def _hand_on(
         self, message: Message, view: ListingView | None, request: dict[str, Any], investor_id: int
     ) -> None:
-        seconds = order_entry.COMMAND_TIMEOUT_SECONDS
+        seconds = COMMAND_TIMEOUT_SECONDS
         command: PlaceOrder | CancelOrder
         if isinstance(message, PlaceMessage):
             assert view is not None
@@ -173,9 +174,8 @@ class Desk:
         """Answer the client; what has to be read for it is read aside."""
         self._in_flight -= 1
         if answer is None:
-            is_cancel = isinstance(command, CancelOrder)
-            order_id = command.order_id if is_cancel else None
-            self._socket.refuse(request, OutcomeUnknown(order_id=order_id or command.id))
+            asked = command.order_id if isinstance(command, CancelOrder) else None
+            self._socket.refuse(request, OutcomeUnknown(order_id=asked or command.id))
             return
         try:
             order = order_entry.order_of(answer)
