@@ -1,6 +1,7 @@
 """A seeded flow of commands of every type, most of them sensible, over a few investors."""
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from kernel import clock
@@ -27,7 +28,7 @@ class RandomOrders:
         self._symbol, self._investors = symbol, investors
         self._dice = random.Random(seed)
         self._sent: list[PlaceOrder] = []
-        self._makers = [
+        self._makers: list[tuple[Callable[[], Command], int]] = [
             (self._limit, 8),
             (self._market, 3),
             (self._iceberg, 2),
@@ -130,7 +131,7 @@ class RandomOrders:
 
     def _amend(self) -> Command:
         order, dice = self._known(), self._dice
-        changes: dict[str, int] = {}
+        changes: dict[str, Any] = {}
         if dice.random() < 0.7:
             changes["quantity_units"] = dice.randint(1, 10) * TOKEN // 4
         if order.price_units is not None and (not changes or dice.random() < 0.4):
