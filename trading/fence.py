@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import psycopg
 
 from trading.batches import KnownIds
-from trading.commands import OrderView
+from trading.commands import OrderView, TermsView
 from trading.inbox import InboxRow
 from trading.records import Statements
 
@@ -47,15 +47,19 @@ INBOX_WAITS = """
 VIEW_COLUMNS = (
     "orders.id, symbol, side, type, time_in_force, post_only, price_units, "
     "protection_price_units, quantity_units, cash_units, filled_units, filled_cash_units, "
-    "fee_units, held_units, status, reason, user_ref, source, batch_no, accepted_at, updated_at"
+    "fee_units, held_units, status, reason, user_ref, source, batch_no, accepted_at, updated_at, "
+    "priority"
 )
+TERMS_COLUMNS = ", ".join(f"terms.{name}" for name in TermsView.__struct_fields__)
 # Column names of this module alone, nobody's input.
 CLIENT_IDS = f"""
-    SELECT orders.investor_id, orders.client_order_id, body_hash, {VIEW_COLUMNS}
+    SELECT orders.investor_id, orders.client_order_id, body_hash, {VIEW_COLUMNS},
+           terms.order_id IS NOT NULL, {TERMS_COLUMNS}
       FROM unnest(%s::bigint[], %s::text[]) AS want (investor, client_id)
       JOIN trading_order AS orders
         ON investor_id = want.investor AND client_order_id = want.client_id
       JOIN trading_listing AS listing ON listing.id = listing_id
+      LEFT JOIN trading_orderterms AS terms ON terms.order_id = orders.id
      WHERE status <> 'refused'
        AND (status IN ('open', 'untriggered') OR updated_at > to_timestamp(%s) - '24h'::interval)
 """  # noqa: S608
@@ -128,6 +132,11 @@ def _read_known(
 
 def _known_view(row: tuple[Any, ...]) -> OrderView:
     names = [name.split(".")[-1] for name in VIEW_COLUMNS.replace("symbol", "listing").split(", ")]
+    own, (has_terms, *values) = row[3 : 3 + len(names)], row[3 + len(names) :]
+    terms = dict(zip(TermsView.__struct_fields__, values, strict=True))
     return OrderView(
-        investor_id=row[0], client_order_id=row[1], **dict(zip(names, row[3:], strict=True))
+        investor_id=row[0],
+        client_order_id=row[1],
+        terms=TermsView(**terms) if has_terms else None,
+        **dict(zip(names, own, strict=True)),
     )

@@ -22,6 +22,7 @@ from trading.engine.terms import TRIGGERED_TYPES, Terms
 from trading.engine.triggering import Triggering
 
 REPLACED = "replaced"
+ONLY_BY_ITSELF = "Only an order by itself can be judged without being placed."
 DEAD_MAN_SECONDS_MAX = 86_400
 
 
@@ -231,6 +232,10 @@ def _check_pair(first: PlaceOrder, second: PlaceOrder) -> None:
         raise MalformedOrder("A pair is one investor's, in one listing and on one side.")
     if first.id == second.id or first.quantity_units is None:
         raise MalformedOrder("A pair is two orders by quantity.")
+    if first.client_order_id is not None and first.client_order_id == second.client_order_id:
+        raise MalformedOrder("Each order of a pair has its own client_order_id.")
+    if first.validate_only or second.validate_only:
+        raise MalformedOrder(ONLY_BY_ITSELF)
     if first.quantity_units != second.quantity_units:
         raise MalformedOrder("Both orders of a pair are for the same quantity.")
     if first.reduce_only != second.reduce_only:
@@ -250,3 +255,5 @@ def _check_replacement(old: BookOrder, new: PlaceOrder, market: Market, investor
         raise MalformedOrder("A replacement is for the same listing and side.")
     if old.terms is not None and old.terms.link_id is not None:
         raise MalformedOrder("An order of a pair is canceled, not replaced.")
+    if new.validate_only:
+        raise MalformedOrder(ONLY_BY_ITSELF)
