@@ -14,10 +14,11 @@ from kernel.money import format_units, parse_units
 from kernel.refusals import Refusal
 from reference.read_only import ReadOnlyAdmin
 from trading import operations
-from trading.models import InboxItem, Listing, ListingPhase
+from trading.models import InboxItem, Listing, ListingPhase, MarketBreaker
 from trading.states import TradingHours
 
 PERCENT_DECIMALS = 4  # a millionth is a ten-thousandth of a percent
+MICRO_DECIMALS = 6
 PERCENTS = ("band_e6", "collar_e6", "protection_e6")
 HOURS_WORDS = {
     TradingHours.ALWAYS: "24/7: weekends and holidays too",
@@ -137,3 +138,20 @@ class ProtectionDesk(ReadOnlyAdmin):
             "button": "Change hours and bands",
         }
         return TemplateResponse(request, "trading/admin/change_state.html", context)
+
+
+@admin.register(MarketBreaker)
+class MarketBreakerAdmin(ReadOnlyAdmin):
+    """When the fall of the whole market stopped everything."""
+
+    list_display = ["trade_date", "level", "price", "previous_close", "at", "until", "batch_no"]
+    list_filter = ["level"]
+    ordering = ["-id"]
+
+    @admin.display(description="Price (USD)")
+    def price(self, breaker: MarketBreaker) -> str:
+        return format_units(breaker.price_micros, MICRO_DECIMALS, places_min=2)
+
+    @admin.display(description="Close of the day before (USD)")
+    def previous_close(self, breaker: MarketBreaker) -> str:
+        return format_units(breaker.previous_close_micros, MICRO_DECIMALS, places_min=2)

@@ -4,7 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
+from accounts.models import User
 from kernel import clock
 from reference.models import Instrument, ReferencePrice, TradingDay
 from reference.sessions import NEW_YORK
@@ -191,6 +194,12 @@ def test_the_breaker_stops_all_listings_and_its_level_is_spent_for_the_day(
     hand_driven.process([])
     assert ListingPhase.objects.get().phase == "auction"
     assert MarketBreaker.objects.count() == 1, "each level once a day"
+
+    staff = Client()
+    staff.force_login(User.objects.create_superuser(email="ops@example.com", password="x"))
+    page = staff.get(reverse("admin:trading_marketbreaker_changelist")).content.decode()
+    assert "558.00" in page
+    assert "600.00" in page
 
 
 @pytest.mark.parametrize(
