@@ -21,7 +21,7 @@ from benchmarks.servers import Servers
 if TYPE_CHECKING:
     from trading.commands import Command
 
-BOUND = 3.0
+BOUND = 4.0
 IN_FLIGHT_MAX = 4_096
 CHUNK = 512
 PREPARED_PER_SECOND = 20_000

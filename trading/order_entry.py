@@ -87,8 +87,8 @@ async def raise_closed(command: CancelOrder) -> None:
     :raises NotFound: no such order of this investor.
     :raises trading.engine.pool.OrderNotOpen: it is closed already.
     """
-    closed = await sync_to_async(_find_closed)(command)
-    raise engine_pool.OrderNotOpen(status=closed.status) from None
+    status = await sync_to_async(_find_status)(command)
+    raise engine_pool.OrderNotOpen(status=status) from None
 
 
 async def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
@@ -112,8 +112,7 @@ def cancel_sync(command: CancelOrder) -> OrderView:
         return in_background(_send_cancel(command, COMMAND_TIMEOUT_SECONDS))
     except engine_pool.OrderUnknown:
         # Read here: the background loop would ask for this very thread, which waits for it.
-        closed = _find_closed(command)
-        raise engine_pool.OrderNotOpen(status=closed.status) from None
+        raise engine_pool.OrderNotOpen(status=_find_status(command)) from None
 
 
 def cancel_all_sync(*, investor_id: int) -> int:
@@ -164,13 +163,13 @@ def _deadline_of(order_id: UUID) -> float:
     return (order_id.int >> 80) / 1_000 + offset + batches.DEADLINE_MAX_SECONDS
 
 
-def _find_closed(command: CancelOrder) -> OrderView:
+def _find_status(command: CancelOrder) -> str:
     if command.order_id is not None:
-        return queries.get_order(investor_id=command.investor_id, order_id=command.order_id)
+        return queries.get_status(investor_id=command.investor_id, order_id=command.order_id)
     assert command.client_order_id is not None
     return queries.find_order(
         investor_id=command.investor_id, client_order_id=command.client_order_id
-    )
+    ).status
 
 
 def order_of(answer: Answer) -> OrderView:

@@ -7,8 +7,12 @@ from uuid import UUID
 
 _RANDOM_BITS = 74
 _STEP_MASK = (1 << 40) - 1
+_DRAWN_AT_ONCE = 256  # ids; asking the system for each costs more than all the rest
 _lock = threading.Lock()
 _last = 0
+_chances: list[int] = []
+# Two processes must never draw the same: a child forgets what its parent has left over.
+os.register_at_fork(after_in_child=_chances.clear)
 
 
 def uuid7() -> UUID:
@@ -20,8 +24,8 @@ def uuid7() -> UUID:
     global _last  # noqa: PLW0603 - the order is a fact of the whole process
     # Real time, not the kernel clock: ids must not repeat when a sandbox clock moves.
     milliseconds = time.time_ns() // 1_000_000
-    chance = int.from_bytes(os.urandom(10)) >> 6
     with _lock:
+        chance = _chances.pop() if _chances else _draw()
         if milliseconds > _last >> _RANDOM_BITS:
             _last = (milliseconds << _RANDOM_BITS) | chance
         else:
@@ -29,3 +33,10 @@ def uuid7() -> UUID:
         value = _last
     head, high, low = value >> 74, (value >> 62) & 0xFFF, value & ((1 << 62) - 1)
     return UUID(int=(head << 80) | (0x7 << 76) | (high << 64) | (0x2 << 62) | low)
+
+
+def _draw() -> int:
+    """74 random bits; more of them are laid by."""
+    block = os.urandom(10 * _DRAWN_AT_ONCE)
+    _chances.extend(int.from_bytes(block[at : at + 10]) >> 6 for at in range(0, len(block), 10))
+    return _chances.pop()

@@ -47,6 +47,17 @@ def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
     return order_view(order)
 
 
+def get_status(*, investor_id: int, order_id: UUID) -> str:
+    """An order's status alone.
+
+    :raises NotFound: as `get_order`.
+    """
+    orders = Order.objects.filter(id=order_id, investor_id=investor_id)
+    for status in orders.values_list("status", flat=True):
+        return status
+    return get_order(investor_id=investor_id, order_id=order_id).status
+
+
 def find_order(*, investor_id: int, client_order_id: str) -> OrderView:
     """The newest order that this investor sent under `client_order_id`.
 
