@@ -23,6 +23,10 @@ from trading.records import Statements
 Connection = psycopg.Connection[Any]
 
 
+class CommandBroke(Exception):
+    """A command met a mistake in the engine's own code; the batch is undone."""
+
+
 @dataclass(slots=True)
 class Work:
     """A batch that was matched, with what is to be written and told for it."""
@@ -47,13 +51,21 @@ def match(
         if passed.inbox:
             apply_inbox(line, owned.pool, passed.inbox, batch.effects, pool_id)
             _know_new_assets(owned, line, pool_id, batch.effects)
-        batches.run(owned.pool, batch, owned.recent, owned.throttle)
+        _run(owned, batch)
         batch.effects.close_books()
         owned.recent.update(batch.taken, owned.now)
     except BaseException:
         undo(owned, work)
         raise
     return work
+
+
+def _run(owned: Owned, batch: Batch) -> None:
+    """:raises CommandBroke: as it says."""
+    try:
+        batches.run(owned.pool, batch, owned.recent, owned.throttle)
+    except Exception as problem:
+        raise CommandBroke(f"{type(problem).__name__}: {problem}") from problem
 
 
 def _know_new_assets(owned: Owned, line: Connection, pool_id: int, effects: Effects) -> None:

@@ -26,7 +26,7 @@ import redis
 from custody.ledger_core import IdBlock
 from kernel import clock
 from trading import batch_work, batches, fence, heartbeat, ownership, publishing, records
-from trading.batch_work import Work
+from trading.batch_work import CommandBroke, Work
 from trading.batches import CommandFailed
 from trading.commands import Answer, Envelope
 from trading.engine.throttle import Throttle
@@ -48,6 +48,7 @@ DATA_ERRORS = (
     psycopg.InternalError,
     psycopg.ProgrammingError,
 )
+POISON_ERRORS = (*DATA_ERRORS, CommandBroke)
 PASSING_ERRORS = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable)
 
 
@@ -189,7 +190,7 @@ class Sequencer:
             self._undo(ahead)
             self._undo(work)
             self._abandon(problem)
-            if not isinstance(problem, DATA_ERRORS + PASSING_ERRORS):
+            if not isinstance(problem, POISON_ERRORS + PASSING_ERRORS):
                 raise
             self._run(work.envelopes, alone=True)
             return False
@@ -206,18 +207,20 @@ class Sequencer:
         """Run a batch from its fence on; `alone`: and wait for its commit."""
         try:
             self._retry(envelopes, alone)
-        except DATA_ERRORS as problem:
+        except POISON_ERRORS as problem:
             if not envelopes:
                 raise  # the inbox itself: nothing to refuse, so stop loudly
             logger.error("batch of %s failed: %s", len(envelopes), problem)
             self._bisect(envelopes, problem)
 
-    def _bisect(self, envelopes: Sequence[Envelope], problem: psycopg.Error) -> None:
+    def _bisect(self, envelopes: Sequence[Envelope], problem: Exception) -> None:
         # The inbox by itself first, so that it cannot be blamed on a command.
         self._retry([], True)
         if len(envelopes) == 1:
             envelope = envelopes[0]
-            logger.error("poison: %s refused: %s", envelope.command, problem)
+            logger.error("poison: %s refused: %s", envelope.command, problem, exc_info=problem)
+            if isinstance(problem, CommandBroke):
+                self._trust_memory()
             refused = CommandFailed()
             answer = Answer(envelope.command.id, None, refused.code, refused.message)
             publishing.send(self._valkey, publishing.pack_answer(envelope.reply_to, answer))
@@ -225,6 +228,16 @@ class Sequencer:
         middle = len(envelopes) // 2
         self._run(envelopes[:middle], alone=True)
         self._run(envelopes[middle:], alone=True)
+
+    def _trust_memory(self) -> None:
+        """A mistake in the code may have left something that no undo log knows.
+
+        :raises OutcomeOfCommitUnknown: it has: all is read anew.
+        """
+        try:
+            self.owned.pool.check_invariants()
+        except AssertionError as wrong:
+            raise OutcomeOfCommitUnknown(f"memory is not whole: {wrong}") from wrong
 
     def _retry(self, envelopes: Sequence[Envelope], alone: bool) -> None:
         for attempt in range(RETRIES_MAX):
@@ -295,9 +308,12 @@ class Sequencer:
         """Match as if there were no news; None when the database has to be asked first."""
         owned = self.owned
         owned.now = max(owned.now, clock.now().timestamp())
-        work = batch_work.match(
-            owned, self._database_line, self.pool_id, envelopes, Passed(batch_no, [], {})
-        )
+        try:
+            work = batch_work.match(
+                owned, self._database_line, self.pool_id, envelopes, Passed(batch_no, [], {})
+            )
+        except CommandBroke:
+            return None  # in its own turn the one command is found
         effects = work.batch.effects
         needs_accounts = any(not funds.account_id for funds in effects.new_funds)
         if needs_accounts or not self._block.holds(records.entries_max(effects)):

@@ -14,7 +14,7 @@ from kernel.ids import uuid7
 from kernel.refusals import NotFound, OutcomeUnknown
 from trading import order_entry
 from trading.batches import ClientOrderIdReused
-from trading.commands import CancelOrder, Envelope, commands_key
+from trading.commands import CancelOrder, Envelope, PlaceOrder, commands_key
 from trading.models import BookEvent, Order, Pool, Trade
 
 
@@ -173,6 +173,33 @@ async def test_a_poison_command_is_found_and_refused_and_the_others_go_through(
     await sync_to_async(forbid_a_user_ref)()
     alice = await sync_to_async(venue.investor)("Alice", usd=10_000)
     commands = [venue.order(alice, "buy", quantity=1, price=50, user_ref=n) for n in range(30)]
+
+    answers = await asyncio.gather(*map(order_entry.place, commands), return_exceptions=True)
+
+    refused = [n for n, answer in enumerate(answers) if isinstance(answer, Exception)]
+    assert refused == [13]
+    assert answers[13].code == "command_failed"
+    assert await sync_to_async(Order.objects.filter(status="open").count)() == 29
+    assert (await sync_to_async(venue.balance)(alice, venue.cash))[1] == 29 * 50_050_000
+
+
+async def test_a_command_that_meets_a_mistake_in_the_code_is_refused_and_the_others_go_through(
+    venue: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mistake strikes after the order has changed the book and the balances."""
+    from trading.engine.pool import Pool
+
+    place = Pool.place
+
+    def mistaken(pool: Pool, command: PlaceOrder, effects: Any) -> Any:
+        order = place(pool, command, effects)
+        if command.user_ref == 13:
+            raise KeyError("a mistake")
+        return order
+
+    alice = await sync_to_async(venue.investor)("Alice", usd=10_000)
+    commands = [venue.order(alice, "buy", quantity=1, price=50, user_ref=n) for n in range(30)]
+    monkeypatch.setattr(Pool, "place", mistaken)
 
     answers = await asyncio.gather(*map(order_entry.place, commands), return_exceptions=True)
 
