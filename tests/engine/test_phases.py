@@ -252,6 +252,30 @@ def test_the_newer_of_two_orders_of_one_owner_leaves_the_auction() -> None:
     desk.pool.check_invariants()
 
 
+def test_no_trigger_fires_in_an_auction_and_its_price_fires_those_it_meets() -> None:
+    desk = GuardedDesk()
+    by_trade = desk.place(
+        CAROL, "sell", quantity=1, type="stop_loss", trigger_price_units=95_000_000
+    )
+    by_share = desk.place(
+        CAROL, "sell", quantity=1, type="stop_loss", trigger_price_units=97_000_000,
+        trigger_by="index",
+    )  # fmt: skip
+    pause(desk)
+    desk.place(BOB, "sell", quantity=1, price=94)
+    desk.place(ALICE, "buy", quantity=3, price=94)
+    desk.price = 96
+    desk.wait(1)
+    assert (by_trade.status, by_share.status) == ("untriggered", "untriggered")
+
+    desk.wait(59)
+
+    assert desk.phase == CONTINUOUS
+    assert desk.prices() == [94, 94, 94]
+    assert (by_trade.status, by_share.status) == ("filled", "filled")
+    desk.pool.check_invariants()
+
+
 def test_staff_gather_orders_as_long_as_they_like_and_end_it_by_another_state() -> None:
     desk = GuardedDesk()
     set_state(desk, "auction")
