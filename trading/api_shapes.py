@@ -7,10 +7,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from accounts.rest import AmountField
-from kernel.money import format_units, parse_units
-from trading.commands import PlaceOrder
-from trading.offering import check_side
+from kernel.money import format_units
 from trading.pages import MarketRow
 from trading.queries import (
     Candle,
@@ -22,7 +19,6 @@ from trading.queries import (
 from trading.queries.charts import CANDLES_MAX, INTERVALS_SECONDS
 from trading.queries.market import DEPTH_LEVELS_MAX
 
-CLIENT_ORDER_ID_CHARS_MAX = 36
 MULTIPLIER_DECIMALS = 18
 EPOCH_SECONDS_MAX = 4_102_444_800  # the year 2100
 Shape = serializers.Serializer[dict[str, Any]]
@@ -47,31 +43,6 @@ class CandleQuery(Shape):
         default=False, help_text="prices per share and volume in shares, by the multiplier then"
     )
     limit = serializers.IntegerField(min_value=1, max_value=CANDLES_MAX, default=500)
-
-
-class PlaceOrderBody(Shape):
-    """Name `quantity` (tokens) or `cash` (quote, fee included), not both."""
-
-    listing = serializers.CharField(max_length=32)
-    side = serializers.ChoiceField(choices=["buy", "sell"])
-    order_type = serializers.ChoiceField(choices=["limit", "market"])
-    quantity = AmountField(required=False)
-    cash = AmountField(required=False)
-    price = AmountField(required=False)
-    time_in_force = serializers.ChoiceField(choices=["gtc", "ioc", "fok"], default="gtc")
-    post_only = serializers.BooleanField(default=False)
-    client_order_id = serializers.CharField(
-        max_length=CLIENT_ORDER_ID_CHARS_MAX, required=False, help_text="makes it safe to repeat"
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("quantity" in attrs) == ("cash" in attrs):
-            raise serializers.ValidationError({"quantity": ["Name quantity or cash, not both."]})
-        if (attrs["order_type"] == "limit") != ("price" in attrs):
-            raise serializers.ValidationError(
-                {"price": ["A limit order has a price, a market order none."]}
-            )
-        return attrs
 
 
 class ReferenceSerializer(Shape):
@@ -150,28 +121,6 @@ class CandleSerializer(Shape):
 class TradePage(Shape):
     results = TradeSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True)
-
-
-def place_command(body: dict[str, Any], listing: ListingView, *, investor_id: int) -> PlaceOrder:
-    """The command that a checked body asks for.
-
-    :raises kernel.money.MalformedAmount: an amount is not plain digits, or too fine.
-    :raises trading.engine.admission.SellOnly: a buy of what they may only leave.
-    """
-    check_side(listing, body["side"])
-    return PlaceOrder(
-        listing=listing.symbol,
-        investor_id=investor_id,
-        side=body["side"],
-        type=body["order_type"],
-        quantity_units=_units(body.get("quantity"), listing.base_decimals),
-        cash_units=_units(body.get("cash"), listing.quote_decimals),
-        price_units=_units(body.get("price"), listing.quote_decimals),
-        time_in_force=body["time_in_force"],
-        post_only=body["post_only"],
-        client_order_id=body.get("client_order_id"),
-        source="api",
-    )
 
 
 def listing_json(row: MarketRow) -> dict[str, Any]:
@@ -265,10 +214,6 @@ def _level(level: PriceLevel, listing: ListingView) -> list[Any]:
         _quantity(listing, level.quantity_units),
         level.orders,
     ]
-
-
-def _units(text: str | None, decimals: int) -> int | None:
-    return None if text is None else parse_units(text, decimals)
 
 
 def _cash(listing: ListingView, units: int | None) -> str | None:

@@ -11,7 +11,7 @@ How a command travels: trading/engine_line.py.
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -28,7 +28,7 @@ from trading.commands import (
     OrderView,
     PlaceOrder,
 )
-from trading.engine import admission, judging, stops, throttle
+from trading.engine import admission, judging, specials, stops, throttle
 from trading.engine import pool as engine_pool
 from trading.engine_line import COMMAND_TIMEOUT_SECONDS, EngineLine
 
@@ -42,7 +42,7 @@ class OrderRefused(Refusal):
 
 
 def _refusals() -> dict[str, type[Refusal]]:
-    modules = (admission, judging, engine_pool, batches, stops, throttle)
+    modules = (admission, judging, specials, engine_pool, batches, stops, throttle)
     kinds = [kind for module in modules for kind in vars(module).values()]
     return {
         kind.code: kind
@@ -115,15 +115,6 @@ def cancel_sync(command: CancelOrder) -> OrderView:
         raise engine_pool.OrderNotOpen(status=_find_status(command)) from None
 
 
-def cancel_all_sync(*, investor_id: int) -> int:
-    """Cancel every open order of this investor; return how many were open until then.
-
-    :raises OutcomeUnknown: for some no answer came in time; ask again, it does no harm.
-    """
-    ids = queries.list_open_ids(investor_id=investor_id)
-    return in_background(_cancel_each(investor_id, ids))
-
-
 def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
     """`get_order` for code without an event loop."""
     return _get_order(investor_id, order_id)
@@ -132,17 +123,6 @@ def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:
 async def _send_cancel(command: CancelOrder, timeout_seconds: float) -> OrderView:
     order_id = command.order_id or command.id
     return order_of(await line().send(command, order_id, timeout_seconds))
-
-
-async def _cancel_each(investor_id: int, ids: Sequence[UUID]) -> int:
-    """Side by side, in a few batches of the engine; what closed meanwhile does not count."""
-    commands = [CancelOrder(investor_id=investor_id, order_id=each) for each in ids]
-    work = (_send_cancel(each, COMMAND_TIMEOUT_SECONDS) for each in commands)
-    answers = await asyncio.gather(*work, return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException) and not isinstance(answer, engine_pool.OrderUnknown):
-            raise answer
-    return sum(isinstance(answer, OrderView) for answer in answers)
 
 
 def _get_order(investor_id: int, order_id: UUID) -> OrderView:
