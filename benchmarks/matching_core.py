@@ -12,14 +12,13 @@ import gc
 import time
 from collections.abc import Callable
 from typing import NamedTuple
-from uuid import UUID
 
 import lightmatchingengine.lightmatchingengine as light
 import litebook
 
 from benchmarks.random_flow import LOT, RULES, TICK, Flow, new_pool
 from benchmarks.report import Result, say
-from trading.commands import CancelOrder, Command
+from trading.commands import CancelOrder
 from trading.engine import core
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
@@ -83,33 +82,27 @@ def _timed(side: Callable[[Flow], Pass], flow: Flow) -> Pass:
 def run_core(flow: Flow) -> Pass:
     """Every order planned, accepted, matched and rested; every cancel taken out."""
     market, rates = Market(RULES), (RULES.maker_fee_e6, RULES.taker_fee_e6)
-    senders = [_sender(command) for command in flow.commands]
     orders: list[BookOrder | None] = []
     units = 0
     started = time.process_time()
-    for first in range(0, len(senders), BATCH):
+    for first in range(0, len(flow.steps), BATCH):
         effects = Effects(first // BATCH, 0.0)
         for (is_buy, ticks, lots, cancels), (id, investor_id, group) in zip(
-            flow.steps[first : first + BATCH], senders[first : first + BATCH], strict=True
+            flow.steps[first : first + BATCH], flow.senders[first : first + BATCH], strict=True
         ):
             if cancels is not None:
                 core.take_out(market, orders[cancels], "canceled", "requested", effects)
                 orders[cancels] = None
                 orders.append(None)
                 continue
-            order = BookOrder(id, RULES.id, investor_id, group)
-            order.user_ref = len(orders)
-            order.is_buy = is_buy
-            order.price = price = ticks * TICK
-            order.quantity = order.leaves = lots * LOT
+            price, quantity = ticks * TICK, lots * LOT
+            order = BookOrder(id, RULES.id, investor_id, group, is_buy, price, quantity)
+            order.leaves = quantity
             order.maker_fee_e6, order.taker_fee_e6 = rates
             planned = core.plan_order(market, order, price, LOT)
             effects.add_accepted(market, order)
             if planned.fills:
-                for trade in core.execute(market, order, planned, effects):
-                    maker = trade.execution.maker
-                    if not maker.leaves:
-                        orders[maker.user_ref] = None
+                core.execute(market, order, planned, effects)
             if order.leaves:
                 core.rest(market, order, effects)
             orders.append(order)
@@ -119,11 +112,6 @@ def run_core(flow: Flow) -> Pass:
     seconds = time.process_time() - started
     market.book.check_invariants()
     return Pass(seconds, units // LOT)
-
-
-def _sender(command: Command) -> tuple[UUID, int, UUID]:
-    """Order id, investor and owner group, made beforehand."""
-    return command.id, command.investor_id, UUID(int=command.investor_id)
 
 
 def run_pool(flow: Flow) -> Pass:

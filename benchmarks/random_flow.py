@@ -74,6 +74,7 @@ class Flow:
         self._open: list[int] = []  # steps; some of them have been filled since
         self.steps: list[Step] = []
         self.commands: list[Command] = []
+        self.senders: list[tuple[UUID, int, UUID]] = []  # order id, investor, owner group
         for number in range(count):
             self._add(number)
 
@@ -97,6 +98,8 @@ class Flow:
     def _keep(self, step: Step, command: Command) -> None:
         self.steps.append(step)
         self.commands.append(command)
+        investor_id = command.investor_id
+        self.senders.append((command.id, investor_id, UUID(int=investor_id)))
 
     def _victim(self) -> int | None:
         """A random order that is still open, found by trying."""

@@ -110,17 +110,29 @@ class BookOrder:
     level: "Level | None"
     terms: Terms | None
 
-    def __init__(self, id: UUID, listing_id: int, investor_id: int, owner_group: UUID) -> None:
+    def __init__(  # noqa: PLR0917 - what every order has, in one call
+        self,
+        id: UUID,
+        listing_id: int,
+        investor_id: int,
+        owner_group: UUID,
+        is_buy: bool = False,
+        price: int | None = None,
+        quantity: int | None = None,
+    ) -> None:
         self.id = id
         self.listing_id = listing_id
         self.investor_id = investor_id
         self.owner_group = owner_group
-        self.snapshot_id = self.price = self.protection_price = None
-        self.quantity = self.cash = self.user_ref = self.client_order_id = self.body_hash = None
+        self.is_buy = is_buy
+        self.price = price
+        self.quantity = quantity
+        self.snapshot_id = self.protection_price = None
+        self.cash = self.user_ref = self.client_order_id = self.body_hash = None
         self.filled = self.filled_cash = self.fee = self.fee_millionths = 0
         self.leaves = self.held = self.maker_fee_e6 = self.taker_fee_e6 = 0
         self.priority = self.batch_no = 0
-        self.is_buy = self.post_only = False
+        self.post_only = False
         self.type, self.time_in_force, self.source = "limit", "gtc", "web"
         self.status, self.reason = "open", ""
         self.accepted_at = 0.0
@@ -211,7 +223,7 @@ class BookSide:
             return self._fill_slice(order, level, units, undo)
         if units == order.leaves:
             self._unlink(order, level, units)
-            undo.append((_undo_last_fill, (self, order, level, units)))
+            undo.append((_undo_slice, (self, order, level, units, units)))
         else:
             level.quantity -= units
             undo.append((_undo_fill, (order, level, units)))
@@ -222,26 +234,25 @@ class BookSide:
         terms = order.terms
         assert terms is not None
         before, leaves, display = shown(order), order.leaves, terms.display_units
-        rest = leaves - units
-        if units == leaves:
-            self.remove(order, undo)
-        elif display is None or units < before:
+        order.leaves = rest = leaves - units
+        if rest and (display is None or units < before):
             level.quantity -= units
-            undo.append((_undo_quantity, (level, units)))
-        else:
-            self.remove(order, undo)
-            after = min(rest, display - (order.filled + units) % display)
-            undo.append((_undo_add, (self, order, after, order.previous, order.next)))
-            self._requeue(order, level, after)
-        order.leaves = rest
-        undo.append((_undo_leaves, (order, leaves)))
-        return rest > 0 and units >= before
+            undo.append((_undo_fill, (order, level, units)))
+            return False
+        self._unlink(order, level, before)
+        undo.append((_undo_slice, (self, order, level, before, leaves)))
+        if not rest or display is None:
+            return False
+        after = min(rest, display - (order.filled + units) % display)
+        undo.append((_undo_add, (self, order, after, order.previous, order.next)))
+        self._reopen(level)
+        self._append(order, level, after)
+        return True
 
-    def _requeue(self, order: BookOrder, level: Level, units: int) -> None:
+    def _reopen(self, level: Level) -> None:
         if not level.count:
             self.levels[level.rank] = level
             insort(self.ranks, level.rank)
-        self._append(order, level, units)
 
     def reshape(self, order: BookOrder, leaves: int, terms: Terms | None, undo: UndoLog) -> None:
         """Let a resting order keep its place with less to fill, or showing less."""
@@ -292,9 +303,7 @@ class BookSide:
                 del self.ranks[bisect_left(self.ranks, level.rank)]
 
     def _relink(self, order: BookOrder, level: Level, units: int) -> None:
-        if not level.count:
-            self.levels[level.rank] = level
-            insort(self.ranks, level.rank)
+        self._reopen(level)
         if order.previous is None:
             level.head = order
         else:
@@ -331,22 +340,14 @@ def _undo_remove(side: BookSide, order: BookOrder, level: Level, units: int) -> 
     side._relink(order, level, units)
 
 
-def _undo_last_fill(side: BookSide, order: BookOrder, level: Level, units: int) -> None:
-    order.leaves = units
+def _undo_slice(side: BookSide, order: BookOrder, level: Level, units: int, leaves: int) -> None:
+    order.leaves = leaves
     side._relink(order, level, units)
 
 
 def _undo_fill(order: BookOrder, level: Level, units: int) -> None:
     order.leaves += units
     level.quantity += units
-
-
-def _undo_quantity(level: Level, units: int) -> None:
-    level.quantity += units
-
-
-def _undo_leaves(order: BookOrder, leaves: int) -> None:
-    order.leaves = leaves
 
 
 def _undo_reshape(

@@ -33,11 +33,17 @@ class WouldTake(Refusal):
 
 def new_order(command: PlaceOrder, market: Market, effects: Effects) -> BookOrder:
     """The order that a command asks for, not yet judged."""
-    order = BookOrder(command.id, market.rules.id, command.investor_id, NOBODY)
-    order.is_buy = command.side == "buy"
+    order = BookOrder(
+        command.id,
+        market.rules.id,
+        command.investor_id,
+        NOBODY,
+        command.side == "buy",
+        command.price_units,
+        command.quantity_units,
+    )
     order.type, order.time_in_force = command.type, command.time_in_force
-    order.post_only, order.price = command.post_only, command.price_units
-    order.quantity, order.cash = command.quantity_units, command.cash_units
+    order.post_only, order.cash = command.post_only, command.cash_units
     order.client_order_id, order.user_ref = command.client_order_id, command.user_ref
     order.source = command.source
     order.terms = terms_for(command)
