@@ -1,7 +1,7 @@
 """What only some orders have: their form, and the terms that follow from it.
 
 A plain order (limit or market, for now or until canceled) has no terms and is
-through here after one look. docs/matching.md, "Orders", has the rules.
+through here after one look. docs/orders.md has the rules.
 """
 
 from kernel.refusals import Refusal
