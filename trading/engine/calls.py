@@ -14,7 +14,7 @@ from trading.engine.effects import Effects
 from trading.engine.guarding import begin, change, set_guard
 from trading.engine.market import Market
 from trading.engine.matching import Execution
-from trading.states import MarketPhase, OrderStatus
+from trading.states import MarketPhase
 
 if TYPE_CHECKING:
     from trading.engine.triggering import Triggering
@@ -110,11 +110,8 @@ def _after_fill(
     *,
     requeued: bool,
 ) -> None:
-    pool.rehold(order, market, effects)
-    if not order.leaves:
-        pool.set_status(order, OrderStatus.FILLED.value, "", effects)
-        pool.unindex(order, effects)
-    elif requeued:
+    pool.settle_hold(order, market, effects)
+    if requeued:
         requeue(market, order, effects)
     if order.terms is not None:
         pool.after_fill(order, units, market, effects)

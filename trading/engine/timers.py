@@ -4,10 +4,13 @@ A heap of moments; an entry that no longer stands for anything is skipped when i
 turn comes, so nothing has to be taken out of the middle.
 """
 
-from heapq import heappop, heappush
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
 from uuid import UUID
 
 from trading.engine.book import UndoLog
+
+TIDY_FROM = 10_000  # entries; below that nobody cares
 
 
 class Timers:
@@ -41,6 +44,21 @@ class Timers:
     def next_due(self) -> float | None:
         """The earliest moment at which something may have to happen."""
         return self._heap[0][0] if self._heap else None
+
+    def tidy(self, orders: Mapping[UUID, object], undo: UndoLog) -> None:
+        """Drop the entries of orders that live no longer, once they are most of all."""
+        if len(self._heap) < TIDY_FROM or len(self._heap) < 2 * len(orders):
+            return
+        kept = [entry for entry in self._heap if self._stands(entry, orders)]
+        heapify(kept)
+        undo.append((setattr, (self, "_heap", self._heap)))
+        self._heap = kept
+
+    def _stands(self, entry: tuple[float, int, int], orders: Mapping[UUID, object]) -> bool:
+        moment, order_id, investor_id = entry
+        if order_id:
+            return UUID(int=order_id) in orders
+        return self.dead_men.get(investor_id) == moment
 
     def pop_due(self, now: float, undo: UndoLog) -> tuple[float, int, int] | None:
         """Take the earliest entry that is due: (moment, order id or 0, investor)."""

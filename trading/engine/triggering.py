@@ -78,11 +78,18 @@ class Triggering(Placing):
             self.fire(order, market, effects)
 
     def run_fired(self, effects: Effects) -> None:
-        """Let fired orders come in, the oldest first; what they trade may fire more."""
-        while self.fired and effects.fired < FIRED_PER_BATCH_MAX:
+        """Let fired orders come in, the oldest first; what they trade may fire more.
+
+        Where nothing matches for now, in a pause or an auction, they wait for its end.
+        """
+        while effects.fired < FIRED_PER_BATCH_MAX:
+            place = self._next_fired()
+            if place is None:
+                return
             effects.fired += 1
-            order = self.fired.popleft()
-            effects.undo.append((self.fired.appendleft, (order,)))
+            order = self.fired[place]
+            del self.fired[place]
+            effects.undo.append((self.fired.insert, (place, order)))
             market = self.markets_by_id[order.listing_id]
             first_trade = len(effects.trades)
             self._come_in(order, market, effects)
@@ -94,6 +101,13 @@ class Triggering(Placing):
                     effects.trades[-1].execution.price,
                 )
                 self.look(market, "last", prices, effects)
+
+    def _next_fired(self) -> int | None:
+        """The place of the oldest fired order whose listing lets it come in."""
+        for place, order in enumerate(self.fired):
+            if admission.may_trigger(self.markets_by_id[order.listing_id]):
+                return place
+        return None
 
     def _come_in(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """A fired order becomes an incoming one; its other leg is gone first."""
@@ -136,6 +150,7 @@ class Triggering(Placing):
 
     def run_due(self, effects: Effects) -> None:
         """What has become due by this batch's time, and what an earlier one left over."""
+        self.timers.tidy(self.orders, effects.undo)
         while (entry := self.timers.pop_due(effects.now, effects.undo)) is not None:
             moment, order_id, investor_id = entry
             if order_id:
@@ -160,7 +175,7 @@ class Triggering(Placing):
 
     def next_due(self) -> float | None:
         """When a batch is due though no command comes; 0: at once."""
-        return 0.0 if self.fired else self.timers.next_due()
+        return self.timers.next_due() if self._next_fired() is None else 0.0
 
     # Conditional close.
 
