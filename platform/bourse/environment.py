@@ -41,7 +41,6 @@ class Environment(BaseSettings):
     regulatory_schema_dir: Path | None = None
     bourse_faults_dir: Path | None = None
     bourse_native: bool = True
-    bourse_native: bool = True
     redemption_fee_ppm: int = Field(default=2_500, ge=0, lt=1_000_000)
     mint_decision_days: int = Field(default=7, ge=1, le=365)
     mint_tokens_max_value: int = Field(default=10_000_000, gt=0)
