@@ -70,6 +70,12 @@ class Life:
         return price >= self.trigger if self.fires_on_rise else price <= self.trigger
 
     @property
+    def shown(self) -> int:
+        if self.display is None:
+            return self.leaves
+        return min(self.leaves, self.display - self.filled % self.display)
+
+    @property
     def worst(self) -> int:
         price = self.price if self.price is not None else self.cap
         assert price is not None

@@ -324,7 +324,7 @@ class NaivePool(NaiveState):
         before, changed = order, copy.copy(order)
         self.write(changed, command)
         self.size(changed)
-        if order.status == "open" and self.only_shrinks(before, changed, command):
+        if order.status == "open" and self.only_shrinks(before, changed):
             node = self.book.find(order.id)
             node.leaves, node.display = changed.leaves, changed.display
             self.take_over(order, changed)
@@ -367,11 +367,10 @@ class NaivePool(NaiveState):
         if order.status == "untriggered":
             self.set_cap(order)
 
-    def only_shrinks(self, old: Life, new: Life, command: AmendOrder) -> bool:
+    def only_shrinks(self, old: Life, new: Life) -> bool:
         """Whether it keeps its place: not another price, not more of anything."""
         is_less = (new.quantity or 0) <= (old.quantity or 0)
-        if command.display_units is not None:
-            is_less = is_less and command.display_units <= (old.display or 0)
+        is_less = is_less and new.shown <= old.shown
         return is_less and new.price == old.price and new.post_only == old.post_only
 
     def take_over(self, order: Life, changed: Life) -> None:

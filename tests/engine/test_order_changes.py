@@ -211,3 +211,13 @@ def test_nobody_changes_another_ones_order(desk: Desk) -> None:
         with pytest.raises(Refusal) as refused:
             attempt()
         assert refused.value.code == "order_not_found"
+
+
+def test_an_icebergs_slice_does_not_grow_in_its_place(desk: Desk) -> None:
+    berg = place(desk, ALICE, "sell", "limit", 20, price=100, display_units=10 * TOKEN)
+    behind = place(desk, CAROL, "sell", "limit", price=100)
+    place(desk, BOB, "buy", "limit", 8, price=100)
+
+    # 2 are left of its slice; with a display of 7 it would show 6 of the second one.
+    amend(desk, berg, display_units=7 * TOKEN)
+    assert berg.priority > behind.priority

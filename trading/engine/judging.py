@@ -10,7 +10,7 @@ from kernel.refusals import Refusal
 from trading.commands import AmendOrder, PlaceOrder
 from trading.engine import admission, core
 from trading.engine.admission import MalformedOrder
-from trading.engine.book import BookOrder, UndoLog
+from trading.engine.book import BookOrder, UndoLog, shown
 from trading.engine.conditions import is_trailing
 from trading.engine.effects import Effects
 from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
@@ -286,11 +286,8 @@ def only_shrinks(order: BookOrder, draft: BookOrder, command: AmendOrder) -> boo
         return False
     if command.post_only is not None and draft.post_only != order.post_only:
         return False
-    if command.display_units is None:
-        return True
-    assert order.terms is not None
-    assert order.terms.display_units is not None
-    return command.display_units <= order.terms.display_units
+    # With another display the slice at hand is another one too: it may not grow in its place.
+    return shown(draft) <= shown(order)
 
 
 def child_of(entry: BookOrder, id: UUID, effects: Effects) -> BookOrder:
