@@ -15,7 +15,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -76,9 +76,10 @@ class EngineLine:
         self._encode = msgspec.msgpack.Encoder().encode
         self._loop = asyncio.get_running_loop()
         # Plain connections: a client's retries, pools and callbacks cost more than the wire.
-        self._connections: Any = ConnectionPool.from_url(
+        pool = ConnectionPool.from_url(
             settings.REDIS_URL, protocol=2, socket_timeout=None, retry=None
         )
+        self._connections = cast("Any", pool)  # its methods have no types
         self._push: Any = self._connections.make_connection()
         self._subscribed = asyncio.Event()
         self._listening = asyncio.create_task(self._listen())

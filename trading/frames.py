@@ -7,7 +7,7 @@ the scope under EXTENSION; on any other server a message goes the way of ASGI.
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, cast
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined] # compiled, if it can be
 
 EXTENSION: Final = "bourse.frames"
 
