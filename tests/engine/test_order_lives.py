@@ -10,8 +10,10 @@ from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, TOKEN, USD, Desk
 from tests.engine.order_words import later, order, place, trade_at
 from trading.commands import CancelAllAfter
-from trading.engine import specials, triggering
+from trading.engine import specials, timers, triggering
 from trading.engine.effects import Effects
+from trading.engine.guarding import set_guard
+from trading.states import NOTHING
 
 # Conditional orders.
 
@@ -198,6 +200,58 @@ def test_the_engine_is_due_when_the_next_order_ends(desk: Desk) -> None:
     end = desk.effects.now + 60
     place(desk, ALICE, "buy", "limit", price=90, time_in_force="gtd", expires_at=end)
     assert desk.pool.next_due() == end
+
+
+def test_the_end_of_a_day_is_as_many_batches_as_it_takes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggering, "DUE_PER_BATCH_MAX", 2)
+    end = desk.effects.now + 60
+    terms = {"time_in_force": "gtd", "expires_at": end}
+    orders = [place(desk, ALICE, "buy", "limit", price=90, **terms) for _ in range(3)]
+    later(desk, 60)
+    assert sorted(each.status for each in orders) == ["expired", "expired", "open"]
+    assert desk.pool.next_due() == end, "so the next batch is due at once"
+    later(desk, 0.001)
+    assert {each.status for each in orders} == {"expired"}
+
+
+def test_timers_of_orders_that_are_gone_are_dropped_once_they_are_most(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timers, "TIDY_FROM", 4)
+    end = desk.effects.now + 60
+    terms = {"time_in_force": "gtd", "expires_at": end}
+    gone = [place(desk, ALICE, "buy", "limit", price=90, **terms) for _ in range(4)]
+    kept = place(desk, ALICE, "buy", "limit", price=90, **{**terms, "expires_at": end + 9})
+    for each in gone:
+        desk.pool.pull(each, "requested", desk.effects)
+    later(desk, 1)
+    assert desk.pool.next_due() == end + 9, "nothing else is known any more"
+    desk.effects.roll_back()
+    assert desk.pool.next_due() == end, "a batch that was undone has dropped nothing"
+    later(desk, 1)
+    later(desk, 68)
+    assert kept.status == "expired"
+
+
+def test_what_has_fired_waits_for_the_end_of_a_halt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggering, "FIRED_PER_BATCH_MAX", 1)
+    trade_at(desk, 100)
+    stops = [place(desk, ALICE, "sell", "stop_loss", trigger_price=95) for _ in range(2)]
+    trade_at(desk, 95)
+    market, allows = desk.market, desk.market.guard.allows
+    set_guard(market, desk.effects, allows=NOTHING)
+    later(desk, 1)
+    assert stops[1].status == "untriggered", "it has fired, and waits for its turn"
+    assert desk.pool.next_due() is None
+    set_guard(market, desk.effects, allows=allows)
+    assert desk.pool.next_due() == 0
+    later(desk, 1)
+    assert stops[1].status == "expired", "it came in and found no buyer"
+    desk.pool.check_invariants()
 
 
 def test_judging_alone_changes_nothing_and_says_what_would_be_held(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from trading.engine.state import CANCELED, EXPIRED, OPEN, UNTRIGGERED, Insuffici
 from trading.engine.terms import Terms
 
 FIRED_PER_BATCH_MAX = 500
+DUE_PER_BATCH_MAX = 1_000  # the end of a day is many batches, one after the other
 EXPIRED_GTD, EXPIRED_DAY, DEAD_MAN = "expired_gtd", "expired_day", "dead_man"
 
 
@@ -151,7 +152,10 @@ class Triggering(Placing):
     def run_due(self, effects: Effects) -> None:
         """What has become due by this batch's time, and what an earlier one left over."""
         self.timers.tidy(self.orders, effects.undo)
-        while (entry := self.timers.pop_due(effects.now, effects.undo)) is not None:
+        for _ in range(DUE_PER_BATCH_MAX):
+            entry = self.timers.pop_due(effects.now, effects.undo)
+            if entry is None:
+                break
             moment, order_id, investor_id = entry
             if order_id:
                 self._expire(UUID(int=order_id), moment, effects)
