@@ -213,6 +213,20 @@ def test_nobody_changes_another_ones_order(desk: Desk) -> None:
         assert refused.value.code == "order_not_found"
 
 
+def test_an_iceberg_has_at_most_twenty_slices(desk: Desk) -> None:
+    order = place(desk, ALICE, "sell", "limit", 20, price=100, display_units=TOKEN)
+    with pytest.raises(Refusal) as refused:
+        place(desk, ALICE, "sell", "limit", 21, price=100, display_units=TOKEN)
+    assert refused.value.code == "malformed_order"
+    with pytest.raises(Refusal) as refused:
+        desk.pool.amend(
+            AmendOrder(investor_id=ALICE, order_id=order.id, quantity_units=21 * TOKEN),
+            desk.effects,
+        )
+    assert refused.value.code == "malformed_order"
+    assert order.quantity == 20 * TOKEN
+
+
 def test_an_icebergs_slice_does_not_grow_in_its_place(desk: Desk) -> None:
     berg = place(desk, ALICE, "sell", "limit", 20, price=100, display_units=10 * TOKEN)
     behind = place(desk, CAROL, "sell", "limit", price=100)

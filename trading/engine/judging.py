@@ -16,7 +16,7 @@ from trading.engine.effects import Effects
 from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.matching import Plan
-from trading.engine.specials import set_cap, terms_for
+from trading.engine.specials import check_slices, set_cap, terms_for
 from trading.engine.terms import TRIGGERED_TYPES
 from trading.states import OrderStatus
 
@@ -256,6 +256,7 @@ def amend_draft(draft: BookOrder, command: AmendOrder, market: Market) -> None:
     if terms is not None and terms.display_units is not None:
         assert draft.quantity is not None
         terms.display_units = min(terms.display_units, draft.quantity)
+        check_slices(terms.display_units, draft.quantity)
     if draft.status == UNTRIGGERED:
         set_cap(draft, rules)
 

@@ -19,6 +19,7 @@ from trading.engine.terms import TRIGGERED_TYPES, SelfTradePrevention, Terms
 # Their triggers are looked at one by one whenever the price moves.
 TRAILING_PER_INVESTOR_MAX = 20
 TRAILING_PER_LISTING_MAX = 2_000
+SLICES_MAX = 20
 LASTING = ("gtc", "gtd", "day")
 WITH_PRICE = ("limit", "stop_loss_limit", "take_profit_limit")
 NEWEST = SelfTradePrevention.CANCEL_NEWEST.value
@@ -145,10 +146,15 @@ def _check_display(command: PlaceOrder, rules: Rules) -> None:
         return
     if command.type != "limit" or command.time_in_force not in LASTING or quantity is None:
         raise MalformedOrder("Only a limit order by quantity that rests can show a part of it.")
-    if not 0 < display <= quantity:
-        raise MalformedOrder("An iceberg shows a part of its quantity.")
+    check_slices(display, quantity)
     if display % rules.lot:
         raise QuantityNotOnLot(lot=token_text(rules.lot))
+
+
+def check_slices(display: int, quantity: int) -> None:
+    """Refuse an iceberg of too many slices: each may be a trade of its own."""
+    if not 0 < display <= quantity <= SLICES_MAX * display:
+        raise MalformedOrder(f"An iceberg shows a part of its quantity, at least 1/{SLICES_MAX}.")
 
 
 def complete(
