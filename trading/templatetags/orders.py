@@ -5,9 +5,9 @@ static/js/order_words.js says the same of orders that the feed brings.
 
 from django import template
 
-from bourse.templatetags.portal import price
 from kernel.money import format_units
 from trading.commands import OrderView, TermsView
+from trading.engine.fees import cash_text
 from trading.models import Order
 from trading.order_bodies import PERCENT_DECIMALS
 from trading.states import OrderStatus
@@ -82,7 +82,7 @@ def trigger(order: OrderView, quote: str) -> str:
 def trigger_words(order: OrderView, terms: TermsView, quote: str) -> str:
     if terms.trail_units is not None or terms.trail_e6 is not None:
         distance = (
-            f"{price(terms.trail_units)} {quote}"
+            f"{_price(terms.trail_units)} {quote}"
             if terms.trail_units is not None
             else f"{format_units(terms.trail_e6 or 0, PERCENT_DECIMALS)} %"
         )
@@ -90,7 +90,7 @@ def trigger_words(order: OrderView, terms: TermsView, quote: str) -> str:
         return f"{distance} {side} price"
     fires_above = order.type.startswith("take_profit") == (order.side == "sell")
     turn = "rises" if fires_above else "falls"
-    return f"when it {turn} to {price(terms.trigger_price_units)} {quote}"
+    return f"when it {turn} to {_price(terms.trigger_price_units or 0)} {quote}"
 
 
 @register.filter
@@ -110,3 +110,9 @@ def prevention(terms: TermsView) -> str:
 def reason_words(reason: str) -> str:
     """A reason's code in words, as far as there are some."""
     return REASONS.get(reason, reason.replace("_", " "))
+
+
+def _price(units: int) -> str:
+    """Digits with a comma every three, as the page's other prices have them."""
+    whole, _, fraction = cash_text(units).partition(".")
+    return f"{int(whole):,}.{fraction}"
