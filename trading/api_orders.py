@@ -114,6 +114,7 @@ class OrderListApi(_OwnView):
         return Response(order_json(order, listing), status=code)
 
     @extend_schema(
+        operation_id="orders_cancel_all",
         parameters=[CancelAllQuery],
         responses=CountSerializer,
         summary="Cancel all your open orders, in one listing or in all",

@@ -101,9 +101,8 @@ class Order(models.Model):
 class OrderTerms(models.Model):
     """What only some orders carry; written by the engine with the order itself.
 
-    `trigger_price_units` of a trailing stop is where it started; where it stands now follows
-    from the prices since. `link_id` is common to two orders of which one cancels the other;
-    `parent_id` is the order whose fills this one closes.
+    `trigger_price_units` of a trailing stop moves with the price. `link_id` is common to two
+    orders of which one cancels the other; `parent_id` is the order whose fills this one closes.
     """
 
     order = models.OneToOneField(
