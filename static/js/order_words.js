@@ -28,9 +28,8 @@ export function triggerWords(order, quote) {
   const { terms } = order;
   if (terms.trail || terms.trail_percent) {
     const distance = terms.trail ? `${grouped(terms.trail)} ${quote}` : `${terms.trail_percent} %`;
-    return order.side === "sell"
-      ? `${distance} below the highest price`
-      : `${distance} above the lowest price`;
+    const side = order.side === "sell" ? "below the highest" : "above the lowest";
+    return `${distance} ${side} price, now ${grouped(terms.trigger_price)} ${quote}`;
   }
   const turn = firesAbove(order) ? "rises" : "falls";
   return `when it ${turn} to ${grouped(terms.trigger_price)} ${quote}`;

@@ -87,7 +87,7 @@ def trigger_words(order: OrderView, terms: TermsView, quote: str) -> str:
             else f"{format_units(terms.trail_e6 or 0, PERCENT_DECIMALS)} %"
         )
         side = "below the highest" if order.side == "sell" else "above the lowest"
-        return f"{distance} {side} price"
+        return f"{distance} {side} price, now {_price(terms.trigger_price_units or 0)} {quote}"
     fires_above = order.type.startswith("take_profit") == (order.side == "sell")
     turn = "rises" if fires_above else "falls"
     return f"when it {turn} to {_price(terms.trigger_price_units or 0)} {quote}"
