@@ -146,7 +146,8 @@ class MarketConsumer(AsyncWebsocketConsumer):
             "code": refusal.code,
             "message": refusal.message,
         }
-        answer |= {key: message[key] for key in ("channel", "listing") if key in message}
+        named = {key: message.get(key) for key in ("channel", "listing")}
+        answer |= {key: text for key, text in named.items() if isinstance(text, str)}
         if "order_id" in refusal.details:
             answer["order_id"] = refusal.details["order_id"]
         elif refusal.details:
@@ -285,7 +286,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
 def _read_topic(message: dict[str, Any]) -> str:
     """The feed's channel; candles have one for each interval."""
     if message.get("channel") != "candles":
-        return str(message["channel"])
+        return str(message.get("channel"))
     interval = message.get("interval_seconds", INTERVALS_SECONDS[0])
     if not isinstance(interval, int) or interval not in INTERVALS_SECONDS:
         known = ", ".join(map(str, INTERVALS_SECONDS))
@@ -328,7 +329,7 @@ def _is_storable(message: dict[str, Any]) -> bool:
     """Escapes can spell what neither the database nor an answer in UTF-8 can hold."""
     try:
         return b"\\u0000" not in json.dumps(message, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, RecursionError):
         return False
 
 

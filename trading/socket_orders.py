@@ -113,7 +113,7 @@ class Desk:
             return False
         try:
             message = _decode(text)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         view = None
         if type(message) is PlaceMessage:

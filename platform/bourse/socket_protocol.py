@@ -58,6 +58,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             and not self._under_way
             and self.handshake_complete
             and not (self.close_sent or self.disconnected)
+            and not self.transport.is_closing()  # what follows the client's own close is not read
             and self.on_text(text)
         )
 

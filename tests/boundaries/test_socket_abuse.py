@@ -1,0 +1,110 @@
+"""What a hostile client sends by WebSocket ends nobody's socket, and is not taken for an order."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+import uvicorn
+
+from kernel.refusals import Refusal
+from tests.trading.conftest import engine, venue  # noqa: F401
+from tests.trading.test_market_data_slow import Client, server  # noqa: F401
+from tests.trading.test_websocket import _close_clients, ask, socket  # noqa: F401
+from trading.socket_guard import Allowance
+from trading.socket_orders import MESSAGE_BYTES_MAX, Desk
+
+
+class Nobody:
+    """A socket that is told nothing."""
+
+    def answer(self, message: dict[str, Any], answer: dict[str, Any]) -> None:
+        raise AssertionError(answer)
+
+    def refuse(self, message: dict[str, Any], refusal: Refusal) -> None:
+        raise AssertionError(refusal)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a":' + b"[" * 8_000,
+        b'{"a":' + b'{"a":' * 1_600,
+        b'{"type":"cancel_order","client_order_id":"\xed\xa0\x80"}',
+        b'{"type":"cancel_order","client_order_id":"\\ud800"}',
+        b"\xff\xfe",
+        b" " * (MESSAGE_BYTES_MAX + 1),
+    ],
+)
+def test_what_cannot_be_decoded_is_left_to_who_can_say_so(text: bytes) -> None:
+    desk = Desk(Nobody(), Allowance())
+    desk.investor_id = 1
+
+    assert desk.take_at_once(text) is False
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"type": "unsubscribe", "interval_seconds": 60},
+        {"type": "unsubscribe", "channel": ["candles"], "interval_seconds": 60},
+        {"type": "subscribe", "channel": {"a": 1}, "listing": [[[1]]]},
+        {"type": "subscribe", "channel": "book", "listing": {"a": [1]}},
+        {"type": "subscribe", "channel": "candles", "listing": "AAPLxUSDC", "interval_seconds": 1},
+    ],
+)
+async def test_a_message_of_the_wrong_shape_ends_nothing(
+    venue: Any,  # noqa: F811
+    valkey_url: str,
+    sent: dict[str, Any],
+) -> None:
+    connection = socket()
+    await connection.connect()
+
+    await connection.send_json_to(sent)
+    answer = await ask(connection, type="ping", request_id=1)
+
+    if answer["type"] != "pong":
+        assert (answer["type"], answer["code"]) == ("refused", "malformed_message")
+        assert all(isinstance(answer.get(name, ""), str) for name in ("channel", "listing"))
+        answer = await connection.receive_json_from()
+    assert answer == {"type": "pong", "request_id": 1}
+    await connection.disconnect()
+
+
+async def test_text_nested_to_the_interpreters_edge_is_refused(
+    venue: Any,  # noqa: F811
+    valkey_url: str,
+) -> None:
+    connection = socket()
+    await connection.connect()
+
+    for depth in range(900, 1_000):  # somewhere here reading works, and writing does not
+        said = f'"channel":"\\u0062ook","listing":{"[" * depth + "]" * depth}'
+        await connection.send_text(f'{{"type":"subscribe",{said}}}')
+        assert (await connection.receive_json_from())["code"] == "malformed_message"
+    await connection.disconnect()
+
+
+async def test_what_follows_a_clients_own_close_is_not_taken(
+    server: uvicorn.Server,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[bytes] = []
+
+    def take(desk: Desk, text: bytes) -> bool:
+        taken.append(text)
+        return b"ping" in text
+
+    monkeypatch.setattr(Desk, "take_at_once", take)
+    client = await Client().open(server)
+    text = json.dumps({"type": "ping"}).encode()
+    frame = bytes((0x81, 0x80 | len(text), 0, 0, 0, 0)) + text
+    taken.clear()
+
+    client.writer.write(frame + bytes((0x88, 0x82, 0, 0, 0, 0)) + b"\x03\xe8" + frame)
+    while not client.reader.at_eof():
+        await asyncio.wait_for(client.reader.read(1_000), timeout=5)
+
+    assert taken == [text]
+    client.close()
