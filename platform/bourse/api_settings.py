@@ -12,7 +12,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     # A view that names no permission answers nobody.
     "DEFAULT_PERMISSION_CLASSES": ["bourse.permissions.Nobody"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["bourse.api_parser.StrictJsonParser"],
     "DEFAULT_THROTTLE_CLASSES": [
         "bourse.api_throttles.VisitorThrottle",
         "bourse.api_throttles.CallerThrottle",
