@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from trading.commands import PlaceOrder
-from trading.engine.fees import MILLION, buy_hold, cash_floor, quantity_for
+from trading.engine.fees import MILLION, TOKEN, buy_hold, cash_floor, quantity_for
 from trading.engine.matching import Incoming
 from trading.engine.naive import NaiveBook, Outcome
 
@@ -105,6 +105,11 @@ class NaiveState:
     dead_men: dict[int, float] = field(default_factory=dict)
     _trades: list[int] = field(default_factory=list)  # prices since the last look
     _to_close: list[tuple[Life, int]] = field(default_factory=list)
+
+    @property
+    def least(self) -> int:
+        """The lowest price at which a lot is worth something."""
+        return -self.on_tick(-(-(-TOKEN // self.lot)))
 
     # What is there, and what is held.
 
@@ -237,7 +242,7 @@ class NaiveState:
         assert order.trigger is not None
         if order.is_buy and order.price is None:
             if order.offset is not None:
-                order.cap = max(order.trigger + order.offset, self.tick)
+                order.cap = max(order.trigger + order.offset, self.least)
             else:
                 order.cap = self.on_tick(order.trigger * (MILLION + self.protection_e6) // MILLION)
 

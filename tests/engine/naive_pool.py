@@ -231,7 +231,7 @@ class NaivePool(NaiveState):
         held, order.leaves = order.leaves, 0  # it holds nothing while it is judged
         if order.offset is not None:
             assert order.trigger is not None
-            order.price, order.cap = max(order.trigger + order.offset, self.tick), None
+            order.price, order.cap = max(order.trigger + order.offset, self.least), None
         elif order.price is None:
             limit = self.protection(order.is_buy)
             is_capped = order.is_buy and limit is not None

@@ -18,6 +18,7 @@ from trading.states import ALLOWS, EVERYTHING, Condition, MarketPhase
 # More than any order on this venue is worth; keeps every product within bigint.
 ORDER_CASH_MAX = 10**14  # 100 million USDC
 ORDER_QUANTITY_MAX = 10**16  # 100 million tokens
+PRICE_MAX = ORDER_CASH_MAX  # of a whole token
 CLIENT_ORDER_ID_LENGTH_MAX = 64
 WITH_LIMIT = ("limit", "stop_loss_limit", "take_profit_limit")
 AT_ONCE = ("ioc", "fok")
@@ -183,8 +184,16 @@ def check_quantity(quantity: int, rules: Rules) -> None:
 
 def check_price(price: int, rules: Rules) -> None:
     """Refuse a price that is none or off the tick; a lot must be worth a unit of cash."""
-    if price <= 0 or price % rules.tick or cash_floor(price, rules.lot) < 1:
+    if price > PRICE_MAX:
+        raise MalformedOrder("A price is not beyond all bounds.")
+    if price < lowest_price(rules) or price % rules.tick:
         raise PriceNotOnTick(tick=cash_text(rules.tick))
+
+
+def lowest_price(rules: Rules) -> int:
+    """The least price on the tick at which a lot is worth a unit of cash."""
+    least = -(-TOKEN // rules.lot)
+    return least + -least % rules.tick
 
 
 def too_small(rules: Rules) -> OrderTooSmall:

@@ -7,7 +7,12 @@ through here after one look. docs/orders.md has the rules.
 from kernel.refusals import Refusal
 from trading.commands import PlaceOrder
 from trading.engine import admission
-from trading.engine.admission import MalformedOrder, PriceNotOnTick, QuantityNotOnLot
+from trading.engine.admission import (
+    MalformedOrder,
+    PriceNotOnTick,
+    QuantityNotOnLot,
+    lowest_price,
+)
 from trading.engine.book import BookOrder
 from trading.engine.conditions import is_met, is_trailing, trigger_behind
 from trading.engine.effects import Effects
@@ -120,12 +125,13 @@ def _check_trigger(command: PlaceOrder, rules: Rules) -> None:
     _check_tick(command.trail_units, rules)
     if command.trail_e6 is not None and not 0 < command.trail_e6 < MILLION:
         raise MalformedOrder("A trailing distance is more than 0 and less than 100 %.")
-    if command.limit_offset_units is not None and command.limit_offset_units % rules.tick:
-        raise PriceNotOnTick(tick=cash_text(rules.tick))
+    if command.limit_offset_units:
+        # Whenever the price moves it becomes a limit, which has to fit into its column.
+        _check_tick(abs(command.limit_offset_units), rules)
 
 
 def _check_tick(price: int | None, rules: Rules) -> None:
-    if price is not None and not 0 < price <= admission.ORDER_CASH_MAX:
+    if price is not None and not 0 < price <= admission.PRICE_MAX:
         raise MalformedOrder("A price is more than 0 and not beyond all bounds.")
     if price is not None and price % rules.tick:
         raise PriceNotOnTick(tick=cash_text(rules.tick))
@@ -225,7 +231,7 @@ def set_cap(order: BookOrder, rules: Rules) -> None:
     if order.price is not None or not order.is_buy or trigger is None:
         return
     if terms.limit_offset is not None:
-        order.protection_price = max(trigger + terms.limit_offset, rules.tick)
+        order.protection_price = max(trigger + terms.limit_offset, lowest_price(rules))
     else:
         cap = trigger * (MILLION + rules.protection_e6) // MILLION
         order.protection_price = max(cap - cap % rules.tick, rules.tick)

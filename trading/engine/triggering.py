@@ -140,7 +140,8 @@ class Triggering(Placing):
         terms = terms_of(order)
         if terms.limit_offset is not None:
             assert terms.trigger_price is not None
-            order.price = max(terms.trigger_price + terms.limit_offset, market.rules.tick)
+            least = admission.lowest_price(market.rules)
+            order.price = max(terms.trigger_price + terms.limit_offset, least)
             order.protection_price = None
         elif order.price is None:
             limit = admission.protection_price(market, is_buy=order.is_buy)
