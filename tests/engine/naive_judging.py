@@ -109,7 +109,7 @@ class NaiveState:
     @property
     def least(self) -> int:
         """The lowest price at which a lot is worth something."""
-        return -self.on_tick(-(-(-TOKEN // self.lot)))
+        return -self.on_tick(-TOKEN // self.lot)
 
     # What is there, and what is held.
 
@@ -139,26 +139,37 @@ class NaiveState:
         return [leg for leg in self.legs(order) if leg is not order]
 
     def held(self, investor: int, is_cash: bool) -> int:
-        """The larger of a pair's needs once, every other order's need by itself."""
-        groups: dict[UUID, int] = {}
+        """A pair's need once, every other order's need by itself."""
+        groups: dict[UUID, list[Life]] = {}
         for order in self.live():
             if order.investor == investor and order.is_buy == is_cash:
-                key = order.link or order.id
-                groups[key] = max(groups.get(key, 0), self.hold_of(order))
-        return sum(groups.values())
+                groups.setdefault(order.link or order.id, []).append(order)
+        return sum(map(self.hold_of_legs, groups.values()))
+
+    def hold_of_legs(self, legs: list[Life]) -> int:
+        return self.hold_of(legs[0]) if len(legs) == 1 else self.pair_need(legs)
+
+    def pair_need(self, legs: list[Life], more: int = 0) -> int:
+        """The worst of both: any of them may come first, and rounds up a fee of its own."""
+        left = max((leg.quantity or 0) - leg.filled for leg in legs) + more
+        if not legs[0].is_buy:
+            return left
+        rate, paid = max(self.maker_e6, self.taker_e6), max(leg.fee_millionths for leg in legs)
+        return buy_hold(max(leg.worst for leg in legs), left, paid, rate) + 1
 
     def available(self, order: Life) -> int:
         key = (order.investor, order.is_buy)
         return self.posted[key] - self.held(*key)
 
     def group_hold(self, order: Life) -> int:
-        return max(self.hold_of(leg) for leg in self.legs(order))
+        return self.hold_of_legs(self.legs(order))
 
     # Judging: nothing changes.
 
     def judge(self, command: PlaceOrder, *, freed: int) -> Life:
         """The order as it would come in; what it needs must be available, or `freed`."""
         order = self.order_for(command)
+        self.check_slices(order)
         if order.reduce_only:
             units = self.available(order) + freed
             order.quantity = min(order.quantity or 0, units - units % self.lot)
@@ -170,6 +181,10 @@ class NaiveState:
         self.size(order)
         self.check_funds(order, freed)
         return order
+
+    def check_slices(self, order: Life) -> None:
+        if order.display and (order.quantity or 0) > 20 * order.display:
+            raise Refused("malformed_order")
 
     def order_for(self, command: PlaceOrder) -> Life:
         is_waiting = command.type not in ("limit", "market")
@@ -282,6 +297,9 @@ class NaiveState:
                 needed = order.cash
             else:
                 needed = sum(fill.cash + fill.taker_fee for fill in outcome.fills)
+        others = [o for o in self.live() if o.link and o.link == order.link and o.id != order.id]
+        if others:
+            needed = max(needed, self.pair_need([order, *others]))
         if self.available(order) + freed < needed:
             raise Refused("insufficient_funds")
 

@@ -33,6 +33,8 @@ class NaivePool(NaiveState):
         quantity = min(order.quantity or 0 for order in pair)
         for order in pair:
             order.quantity, order.link = quantity, command.id
+        if self.available(pair[0]) < self.pair_need(pair):
+            raise Refused("insufficient_funds")
         for order in sorted(pair, key=lambda each: each.status != "untriggered"):
             self.accept(order)
         for order in pair:
@@ -247,14 +249,12 @@ class NaivePool(NaiveState):
     def close(self, entry: Life, units: int) -> None:
         """Orders on the other side for what was filled: those that wait grow, else new ones."""
         waiting = [order for order in self.waiting() if order.parent == entry.id]
-        if waiting:
-            grown = [(order, order.leaves + units) for order in waiting]
-            if self.available(waiting[0]) + self.group_hold(waiting[0]) >= self.most(grown):
-                for order in waiting:
-                    assert order.quantity is not None
-                    order.quantity += units
-                    order.leaves += units
-                return
+        if waiting and self.can_hold(waiting, units):
+            for order in waiting:
+                assert order.quantity is not None
+                order.quantity += units
+                order.leaves += units
+            return
         link = UUID(int=len(self.children) + 1) if entry.take_profit and entry.stop_loss else None
         made = []
         for kind, price in (("take_profit", entry.take_profit), ("stop_loss", entry.stop_loss)):
@@ -266,7 +266,7 @@ class NaivePool(NaiveState):
                 self.set_cap(order)
                 self.children.append(order)
                 made.append(order)
-        if self.available(made[0]) < self.most([(order, units) for order in made]):
+        if self.available(made[0]) < self.need_of(made):
             for order in made:
                 order.status, order.reason = "refused", "insufficient_funds"
             return
@@ -275,9 +275,15 @@ class NaivePool(NaiveState):
         for order in made:
             self.fire_if_met(order)
 
-    def most(self, orders: list[tuple[Life, int]]) -> int:
+    def can_hold(self, waiting: list[Life], more: int) -> bool:
+        available = self.available(waiting[0]) + self.group_hold(waiting[0])
+        return available >= self.need_of(waiting, more)
+
+    def need_of(self, orders: list[Life], more: int = 0) -> int:
+        if len(orders) > 1:
+            return self.pair_need(orders, more)
         rate = max(self.maker_e6, self.taker_e6)
-        return max(self.need(order, leaves, rate) for order, leaves in orders)
+        return self.need(orders[0], (orders[0].quantity or 0) - orders[0].filled + more, rate)
 
     def set_reference(self, price: int) -> None:
         self.reference = price
@@ -364,6 +370,7 @@ class NaivePool(NaiveState):
             order.display = command.display_units
         if order.display is not None:
             order.display = min(order.display, order.quantity or 0)
+            self.check_slices(order)
         if order.status == "untriggered":
             self.set_cap(order)
 

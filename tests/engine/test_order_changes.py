@@ -19,13 +19,13 @@ def pair(desk: Desk, quantity: float = 2) -> tuple[BookOrder, BookOrder]:
     return desk.pool.place_pair(PlacePair(first=first, second=second), desk.effects)
 
 
-def test_a_pair_holds_the_larger_need_once(desk: Desk) -> None:
+def test_a_pair_holds_the_worst_of_both_once(desk: Desk) -> None:
     pair(desk, 60)
     assert desk.tokens(ALICE) == (100 * TOKEN, 60 * TOKEN)
     dear = order(BOB, "buy", "stop_loss", trigger_price=110)
     cheap = order(BOB, "buy", "limit", price=90)
     legs = desk.pool.place_pair(PlacePair(first=cheap, second=dear), desk.effects)
-    assert desk.cash(BOB)[1] == sum(leg.held for leg in legs) == 115_500_000 + 288_750
+    assert desk.cash(BOB)[1] == sum(leg.held for leg in legs) == 115_500_000 + 288_750 + 1
     desk.pool.check_invariants()
 
 

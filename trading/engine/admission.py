@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from kernel.refusals import NotFound, Refusal
 from trading.commands import PlaceOrder
 from trading.engine.book import BookOrder
-from trading.engine.fees import MILLION, TOKEN, cash_floor, cash_text, token_text
+from trading.engine.fees import MILLION, TOKEN, cash_text, token_text
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.terms import TRIGGERED_TYPES
 from trading.states import ALLOWS, EVERYTHING, Condition, MarketPhase

@@ -64,6 +64,7 @@ class Changing(Triggering):
         for order in orders:
             order.quantity = quantity  # both reduce-only: cut down alike
             order.terms = replace(order.terms or Terms(), link_id=command.id)
+        self.check_pair_funds(orders, market)
         first_trade = len(effects.trades)
         # Who waits comes first, so that both are there when the other one trades.
         for order, _, planned in sorted(judged, key=lambda each: each[0].status != UNTRIGGERED):

@@ -14,6 +14,7 @@ from trading.engine.book import BookOrder, UndoLog, shown
 from trading.engine.conditions import is_trailing
 from trading.engine.effects import Effects
 from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
+from trading.engine.living import dearer_rate
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.matching import Plan
 from trading.engine.specials import check_slices, set_cap, terms_for
@@ -71,11 +72,6 @@ def make_order(
     return order
 
 
-def hold_rate_e6(order: BookOrder) -> int:
-    """The dearer of both rates: which one applies is known only when it fills."""
-    return max(order.maker_fee_e6, order.taker_fee_e6)
-
-
 def size(order: BookOrder, market: Market) -> None:
     """Turn a limit order by cash into a quantity, and refuse what is too small.
 
@@ -97,7 +93,7 @@ def size(order: BookOrder, market: Market) -> None:
         _check_worth(order.price, order.quantity, rules)
     else:
         assert order.cash is not None
-        rate = hold_rate_e6(order) if order.is_buy else 0
+        rate = dearer_rate(order) if order.is_buy else 0
         order.quantity = quantity_for(order.cash, order.price, rate, rules.lot)
         if not order.quantity:
             raise admission.too_small(rules)
@@ -165,7 +161,7 @@ def need_with(order: BookOrder, leaves: int) -> int:
         return leaves
     price = order.price if order.price is not None else order.protection_price
     assert price is not None
-    return buy_hold(price, leaves, order.fee_millionths, hold_rate_e6(order))
+    return buy_hold(price, leaves, order.fee_millionths, dearer_rate(order))
 
 
 def is_spent(order: BookOrder, market: Market, planned: Plan) -> bool:

@@ -1,10 +1,10 @@
 """Orders while they live: what they hold, which other they stand for, how they end.
 
-A plain order holds for itself. Two orders of which one cancels the other share the
-larger of their holds: one of them carries it, the other holds nothing.
+A plain order holds for itself. Two orders of which one cancels the other share a hold,
+which covers the worse of them: one of them carries it, the other holds nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from trading.engine import core
 from trading.engine.book import BookOrder
@@ -24,6 +24,11 @@ def worst_price(order: BookOrder) -> int:
     return price
 
 
+def dearer_rate(order: BookOrder) -> int:
+    """Which of both applies is known only when it fills."""
+    return max(order.maker_fee_e6, order.taker_fee_e6)
+
+
 def own_need(order: BookOrder) -> int:
     """What a live order may still cost at worst: tokens of a sell, cash of a buy.
 
@@ -33,10 +38,21 @@ def own_need(order: BookOrder) -> int:
         return 0
     if not order.is_buy:
         return order.leaves
-    rate = order.maker_fee_e6
-    if order.status != OPEN and order.taker_fee_e6 > rate:
-        rate = order.taker_fee_e6
+    rate = order.maker_fee_e6 if order.status == OPEN else dearer_rate(order)
     return buy_hold(worst_price(order), order.leaves, order.fee_millionths, rate)
+
+
+def pair_need(legs: Sequence[BookOrder], more: int = 0) -> int:
+    """What two orders of one side may still cost, whichever comes first, with `more` units.
+
+    The worst of both in everything, so that each fill frees at least what it costs. The one
+    unit more is for the fee: each of them rounds up its own.
+    """
+    leaves = max((leg.quantity or 0) - leg.filled for leg in legs) + more
+    if not leaves or not legs[0].is_buy:
+        return leaves
+    price, rate = max(map(worst_price, legs)), max(map(dearer_rate, legs))
+    return buy_hold(price, leaves, max(leg.fee_millionths for leg in legs), rate) + 1
 
 
 class Living(PoolState):
@@ -52,7 +68,7 @@ class Living(PoolState):
         if order not in legs:
             self.set_hold(order, market, own_need(order), effects)
         if legs:
-            needed = max(own_need(leg) for leg in legs)
+            needed = pair_need(legs) if len(legs) > 1 else own_need(legs[0])
             carrier = next((leg for leg in legs if leg.held), legs[0])
             for leg in legs:
                 self.set_hold(leg, market, needed if leg is carrier else 0, effects)

@@ -11,6 +11,7 @@ from trading.engine import admission, judging, specials
 from trading.engine.book import BookOrder
 from trading.engine.conditions import terms_of
 from trading.engine.effects import Effects
+from trading.engine.living import pair_need
 from trading.engine.market import Market
 from trading.engine.placing import Placing
 from trading.engine.state import CANCELED, EXPIRED, OPEN, UNTRIGGERED, InsufficientFunds
@@ -221,8 +222,11 @@ class Triggering(Placing):
 
     def _can_hold_more(self, orders: list[BookOrder], units: int, market: Market) -> bool:
         held = sum(order.held for order in orders)
-        needed = max(judging.need_with(order, order.leaves + units) for order in orders)
         rules, first = market.rules, orders[0]
+        if len(orders) > 1:
+            needed = pair_need(orders, units)
+        else:
+            needed = judging.need_with(first, first.leaves + units)
         asset_id = rules.quote_id if first.is_buy else rules.base_id
         return self.available(first.investor_id, asset_id) + held >= needed
 
@@ -245,7 +249,7 @@ class Triggering(Placing):
                 made.append(order)
         rules = market.rules
         asset_id = rules.quote_id if made[0].is_buy else rules.base_id
-        needed = max(judging.need_with(order, units) for order in made)
+        needed = pair_need(made) if len(made) > 1 else judging.need_with(made[0], units)
         if self.available(entry.investor_id, asset_id) < needed:
             for order in made:
                 self.keep_refused(order, market, InsufficientFunds.code, effects)
