@@ -1,12 +1,15 @@
 """What an order may not do, whatever it asks for: prices beyond columns, holds beyond funds."""
 
+from typing import Any
+
 import pytest
 
 from kernel.refusals import Refusal
-from tests.desk import ALICE, BOB, CASH_ID, USD, Desk
+from tests.desk import ALICE, BOB, CASH_ID, TOKEN, USD, Desk
 from tests.engine.order_words import order, place, trade_at
 from trading.commands import PlacePair
 from trading.engine.admission import lowest_price
+from trading.engine.book import roll_back
 
 BIGINT_MAX = (1 << 63) - 1
 
@@ -43,3 +46,34 @@ def test_a_pair_never_needs_more_than_it_holds(desk: Desk) -> None:
         funds.posted += spare
         for each in legs[:1]:
             desk.cancel(each)
+
+
+@pytest.mark.parametrize(
+    ("facts", "code"),
+    [
+        ({"may_buy": False, "reason_code": "review"}, "not_eligible"),
+        ({"accepted": frozenset()}, "disclosure_not_accepted"),
+    ],
+)
+def test_who_may_only_sell_buys_nothing_back(desk: Desk, facts: dict[str, Any], code: str) -> None:
+    desk.allow(ALICE, **facts)
+    closes = {"close_take_profit_units": 90 * USD, "close_stop_loss_units": 110 * USD}
+    place(desk, ALICE, "sell", "limit", price=100, **closes)
+
+    place(desk, BOB, "buy", "limit", price=100)
+
+    made = [each for each in desk.effects.new.values() if each.terms and each.terms.parent_id]
+    assert [(each.status, each.reason) for each in made] == [("refused", code)] * 2
+
+
+def test_many_entries_are_closed_without_a_search_for_each(desk: Desk) -> None:
+    closes = {"close_take_profit_units": 90 * USD, "close_stop_loss_units": 110 * USD}
+    for _ in range(3):
+        place(desk, ALICE, "sell", "limit", 2, price=100, **closes)
+    place(desk, BOB, "buy", "limit", 5, price=100)
+    place(desk, BOB, "buy", "limit", 1, price=100)
+
+    assert [len(made) for made in desk.pool.closes.values()] == [2, 2, 2]
+    assert {order.quantity for made in desk.pool.closes.values() for order in made} == {2 * TOKEN}
+    roll_back(desk.effects.undo)
+    assert not desk.pool.closes

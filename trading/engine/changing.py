@@ -16,6 +16,7 @@ from trading.engine import admission, judging
 from trading.engine.admission import MalformedOrder
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
+from trading.engine.living import pair_need
 from trading.engine.market import Market
 from trading.engine.state import UNTRIGGERED, OrderUnknown
 from trading.engine.terms import TRIGGERED_TYPES, Terms
@@ -47,8 +48,8 @@ class Changing(Triggering):
 
         :raises Refusal: what it would be refused for.
         """
-        order, market, planned = self.judge(command, effects)
-        order.held = judging.needed_funds(order, market, planned)[1]
+        order, _, planned = self.judge(command, effects)
+        order.held = judging.needed_funds(order, planned)
         return order
 
     def place_pair(self, command: PlacePair, effects: Effects) -> tuple[BookOrder, BookOrder]:
@@ -64,7 +65,7 @@ class Changing(Triggering):
         for order in orders:
             order.quantity = quantity  # both reduce-only: cut down alike
             order.terms = replace(order.terms or Terms(), link_id=command.id)
-        self.check_pair_funds(orders, market)
+        self.check_available(orders[0], market, pair_need(orders))
         first_trade = len(effects.trades)
         # Who waits comes first, so that both are there when the other one trades.
         for order, _, planned in sorted(judged, key=lambda each: each[0].status != UNTRIGGERED):

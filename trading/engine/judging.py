@@ -142,17 +142,14 @@ def _plan_in_band(order: BookOrder, limit: int, market: Market) -> Plan:
     return planned
 
 
-def needed_funds(order: BookOrder, market: Market, planned: Plan) -> tuple[int, int]:
-    """(asset, units) that the order may cost in the worst case."""
-    rules = market.rules
-    if not order.is_buy:
-        if order.quantity is None:
-            return rules.base_id, planned.filled
-        return rules.base_id, order.quantity - order.filled
-    if order.price is None and order.status != UNTRIGGERED:
-        return rules.quote_id, planned.cash + planned.fee if order.cash is None else order.cash
+def needed_funds(order: BookOrder, planned: Plan) -> int:
+    """What the order may cost in the worst case: tokens of a sell, cash of a buy."""
+    if order.quantity is None and not order.is_buy:
+        return planned.filled
+    if order.is_buy and order.price is None and order.status != UNTRIGGERED:
+        return planned.cash + planned.fee if order.cash is None else order.cash
     assert order.quantity is not None
-    return rules.quote_id, need_with(order, order.quantity - order.filled)
+    return need_with(order, order.quantity - order.filled)
 
 
 def need_with(order: BookOrder, leaves: int) -> int:

@@ -67,21 +67,20 @@ class Placing(Living):
 
     def check_funds(self, order: BookOrder, market: Market, planned: Plan, freed: int) -> None:
         """:raises InsufficientFunds: less is available than the order may cost at worst."""
-        asset_id, needed = judging.needed_funds(order, market, planned)
+        needed = judging.needed_funds(order, planned)
         link_id = None if order.terms is None else order.terms.link_id
         if link_id is not None:
             # By its id: what is judged may be a draft of one that lives.
             others = [leg for leg in self.legs.get(link_id, ()) if leg.id != order.id]
             needed = max(needed, pair_need([order, *others])) if others else needed
-        self._check_available(order, asset_id, needed, freed)
+        self.check_available(order, market, needed, freed)
 
-    def check_pair_funds(self, legs: list[BookOrder], market: Market) -> None:
-        """:raises InsufficientFunds: less is available than a new pair may cost at worst."""
+    def check_available(
+        self, order: BookOrder, market: Market, needed: int, freed: int = 0
+    ) -> None:
+        """:raises InsufficientFunds: less than `needed` is available."""
         rules = market.rules
-        asset_id = rules.quote_id if legs[0].is_buy else rules.base_id
-        self._check_available(legs[0], asset_id, pair_need(legs), 0)
-
-    def _check_available(self, order: BookOrder, asset_id: int, needed: int, freed: int) -> None:
+        asset_id = rules.quote_id if order.is_buy else rules.base_id
         available = self.available(order.investor_id, asset_id) + freed
         if available < needed:
             text = cash_text if order.is_buy else token_text

@@ -14,6 +14,7 @@ from trading.engine.market import Eligibility, Funds, Market, Rules
 from trading.engine.protection import Guard, Watch
 from trading.engine.rates import Rates
 from trading.engine.stops import Stops
+from trading.engine.terms import Terms
 from trading.engine.timers import Timers
 from trading.states import ALLOWS, ListingState, OrderStatus
 
@@ -70,6 +71,8 @@ class PoolState:
         self.orders_of: dict[int, dict[UUID, BookOrder]] = {}
         # Live orders of which one cancels the other, by their link.
         self.legs: dict[UUID, list[BookOrder]] = {}
+        # Live orders that close what another one has filled, by that one's id.
+        self.closes: dict[UUID, list[BookOrder]] = {}
         # Orders whose trigger has been met and whose turn has not come yet.
         self.fired: deque[BookOrder] = deque()
         self.timers = Timers()
@@ -124,8 +127,9 @@ class PoolState:
     def _index(self, order: BookOrder) -> None:
         self.orders[order.id] = order
         self.orders_of.setdefault(order.investor_id, {})[order.id] = order
-        if order.terms is not None and order.terms.link_id is not None:
-            self.legs.setdefault(order.terms.link_id, []).append(order)
+        if order.terms is not None:
+            for related, key in self._relations(order.terms):
+                related.setdefault(key, []).append(order)
 
     def _unindex(self, order: BookOrder) -> None:
         del self.orders[order.id]
@@ -133,11 +137,16 @@ class PoolState:
         del own[order.id]
         if not own:
             del self.orders_of[order.investor_id]
-        if order.terms is not None and order.terms.link_id is not None:
-            legs = self.legs[order.terms.link_id]
-            legs.remove(order)
-            if not legs:
-                del self.legs[order.terms.link_id]
+        if order.terms is not None:
+            for related, key in self._relations(order.terms):
+                related[key].remove(order)
+                if not related[key]:
+                    del related[key]
+
+    def _relations(self, terms: Terms) -> list[tuple[dict[UUID, list[BookOrder]], UUID]]:
+        """Where an order stands beside others."""
+        found = ((self.legs, terms.link_id), (self.closes, terms.parent_id))
+        return [(related, key) for related, key in found if key is not None]
 
     def index(self, order: BookOrder, effects: Effects) -> None:
         """Know an order that lives from now on."""

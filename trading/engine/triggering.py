@@ -14,7 +14,7 @@ from trading.engine.effects import Effects
 from trading.engine.living import pair_need
 from trading.engine.market import Market
 from trading.engine.placing import Placing
-from trading.engine.state import CANCELED, EXPIRED, OPEN, UNTRIGGERED, InsufficientFunds
+from trading.engine.state import CANCELED, EXPIRED, OPEN, UNTRIGGERED
 from trading.engine.terms import Terms
 
 FIRED_PER_BATCH_MAX = 500
@@ -200,14 +200,10 @@ class Triggering(Placing):
 
     def _grow_closes(self, entry: BookOrder, units: int, market: Market, effects: Effects) -> bool:
         """Add to the closes that wait since an earlier fill; False: there are none."""
-        own = self.orders_of.get(entry.investor_id, {}).values()
         waiting = [
             order
-            for order in own
-            if order.terms is not None
-            and order.terms.parent_id == entry.id
-            and order.status == UNTRIGGERED
-            and order.terms.triggered_at is None
+            for order in self.closes.get(entry.id, ())
+            if order.status == UNTRIGGERED and terms_of(order).triggered_at is None
         ]
         if not waiting or not self._can_hold_more(waiting, units, market):
             return False
@@ -247,14 +243,27 @@ class Triggering(Placing):
                 )
                 specials.set_cap(order, market.rules)
                 made.append(order)
-        rules = market.rules
-        asset_id = rules.quote_id if made[0].is_buy else rules.base_id
-        needed = pair_need(made) if len(made) > 1 else judging.need_with(made[0], units)
-        if self.available(entry.investor_id, asset_id) < needed:
+        try:
+            self._check_closes(made, units, market)
+        except Refusal as refusal:
             for order in made:
-                self.keep_refused(order, market, InsufficientFunds.code, effects)
+                self.keep_refused(order, market, refusal.code, effects)
             return
         for order in made:
             self.accept(order, market, judging.NO_FILLS, effects)
         for order in made:
             self.fire_if_met(order, market, effects)
+
+    def _check_closes(self, made: list[BookOrder], units: int, market: Market) -> None:
+        """Who may sell may not always buy back.
+
+        :raises Refusal: why these orders may not come in.
+        """
+        rules, first = market.rules, made[0]
+        sender = self.eligibility.get(first.investor_id)
+        admission.check_sender(sender, rules, is_buy=first.is_buy)
+        admission.check_stays(first, rules)
+        for order in made:
+            order.snapshot_id = None if sender is None else sender.snapshot_id
+        needed = pair_need(made) if len(made) > 1 else judging.need_with(first, units)
+        self.check_available(first, market, needed)
