@@ -143,9 +143,8 @@ class PairApi(_OwnView):
         command = order_bodies.pair_command(
             body, listing, investor_id=investor_id_of(request), source="api"
         )
-        placed = order_changes.place_pair_sync(
-            command, timeout_seconds=_timeout(body.first.deadline)
-        )
+        timeout = min(_timeout(body.first.deadline), _timeout(body.second.deadline))
+        placed = order_changes.place_pair_sync(command, timeout_seconds=timeout)
         first, second = (order_json(order, listing) for order in placed)
         return Response({"first": first, "second": second}, status=status.HTTP_201_CREATED)
 
@@ -324,7 +323,7 @@ def _result_json(result: OrderView | Refusal, listings: dict[str, ListingView]) 
 
 def _amended(request: Request, order: OrderView) -> Response:
     body = read(AmendBody, request.data)
-    listing = queries.views_by_symbol([order.listing])[order.listing]
+    listing = queries.listing_to_change(order)
     command = order_bodies.amend_command(
         body, listing, investor_id=order.investor_id, order_id=order.id
     )

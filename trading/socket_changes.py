@@ -111,7 +111,8 @@ class Changes:
                 pair = order_bodies.pair_command(
                     read, view, investor_id=investor_id, source=self._desk.source
                 )
-                return [pair], _seconds(read.first.deadline), self._tell_pair
+                seconds = min(_seconds(read.first.deadline), _seconds(read.second.deadline))
+                return [pair], seconds, self._tell_pair
             case _:
                 return await self._plan_many(read, reader, investor_id)
 
@@ -153,7 +154,7 @@ class Changes:
                 investor_id=investor_id, client_order_id=read.client_order_id
             )
         command = order_bodies.amend_command(
-            read, await self._view_of(order.listing), investor_id=investor_id, order_id=order.id
+            read, await _to_change(order), investor_id=investor_id, order_id=order.id
         )
         return [command], _seconds(read.deadline), self._tell_order
 
@@ -224,6 +225,10 @@ class Changes:
     async def _view_of(self, symbol: str) -> ListingView:
         """A listing's decimals, also when it is no longer offered here."""
         return (await sync_to_async(queries.views_by_symbol)([symbol]))[symbol]
+
+
+async def _to_change(order: OrderView) -> ListingView:
+    return await sync_to_async(queries.listing_to_change)(order)
 
 
 def _submit(asked: Asked, seconds: float) -> asyncio.Future[Answer | Refusal]:

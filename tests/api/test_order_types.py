@@ -207,6 +207,10 @@ def test_what_comes_after_its_deadline_is_not_executed(alice: Partner) -> None:
 
     assert (status, refused["code"]) == (422, "deadline_passed")
     assert not Order.objects.exists()
+    for late_one in ("first", "second"):
+        pair = {"first": SELL, "second": STOP}
+        pair[late_one] = pair[late_one] | {"deadline": late}
+        assert alice.post("/api/v1/orders/pairs/", pair)[1]["code"] == "deadline_passed", late_one
     soon = clock.now().timestamp() + 30
     assert place(alice, BUY | {"deadline": soon})["status"] == "open"
 

@@ -8,6 +8,7 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.urls import reverse
 
 from custody.models import Asset
@@ -18,6 +19,7 @@ from tests.boundaries.test_country_block import (
     Reader,
     address,
     anna,
+    block_country,
     block_listing,
     blocked,
     marie,
@@ -175,3 +177,42 @@ def test_what_rests_can_be_canceled_seen_and_what_is_held_redeemed(
         {"asset": "AAPLx", "quantity": "2", "idempotency_key": json.dumps("out")},
     )
     assert redeemed[0] == 201, redeemed
+
+
+async def test_a_buy_of_what_is_sell_only_can_be_canceled_but_not_changed(
+    venue: Any, engine: Any, marie: Reader
+) -> None:
+    """By nobody's door, also while the engine has not heard of her country yet."""
+    order = venue.order(marie.investor_id, "buy", quantity=1, price=100)
+    resting = await order_entry.place(order)
+    await sync_to_async(block_country)(venue)
+
+    assert await sync_to_async(_changes)(marie, str(resting.id)) == [
+        (403, "sell_only"),
+        (403, "sell_only"),
+        ["EService:Market in reduce_only mode"],
+        ["EService:Market in reduce_only mode"],
+    ]
+    hers = await socket_of(marie)
+    await hers.send_json_to({"type": "amend_order", "order_id": str(resting.id), "price": "101"})
+    assert (await next_of(hers, type="refused"))["code"] == "sell_only"
+    await hers.disconnect()
+    amend = reverse("amend_order", args=[resting.id])
+    await sync_to_async(marie.browser.post)(amend, {"price": "102"})
+    stands = await order_entry.get_order(investor_id=marie.investor_id, order_id=resting.id)
+    assert (stands.price_units, stands.status) == (order.price_units, "open")
+    gone = await sync_to_async(marie.partner.delete)(f"/api/v1/orders/{resting.id}/")
+    assert gone[0] == 200
+
+
+def _changes(marie: Reader, order_id: str) -> list[Any]:
+    """What each way to change it by a request says."""
+    address, body = f"/api/v1/orders/{order_id}/", json.dumps({"price": "101"}).encode()
+    amended = marie.partner.send("PATCH", address, body)
+    replaced = marie.partner.post(address + "replace/", LIMIT_BUY | {"listing": SYMBOL})
+    return [
+        (amended[0], amended[1]["code"]),
+        (replaced[0], replaced[1]["code"]),
+        marie.kraken.private("AmendOrder", txid=order_id, limit_price="101")[0],
+        marie.kraken.private("EditOrder", txid=order_id, pair=SYMBOL, price="101")[0],
+    ]

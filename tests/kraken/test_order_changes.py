@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.partners import KrakenClient
+from trading import order_changes
 from trading.models import Order
 
 PAIR = {"pair": "AAPLXUSDC"}
@@ -198,3 +199,29 @@ def test_others_orders_cannot_be_changed(alice: KrakenClient, maker: KrakenClien
         assert errors == ["EOrder:Unknown order"], method
     assert send_json(maker, "CancelOrderBatch", {"orders": [txid]})[0] == ["EOrder:Unknown order"]
     assert look(alice, txid)["descr"]["price"] == "90.00"
+
+
+def test_an_order_named_often_is_canceled_once(
+    alice: KrakenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty names are fifty commands at most, and as many as there are orders."""
+    sent: list[int] = []
+    send = order_changes.send_batch_sync
+    monkeypatch.setattr(
+        order_changes, "send_batch_sync", lambda each: sent.append(len(each)) or send(each)
+    )
+    txids = [add(alice, BUY | {"volume": "0.1"}, userref="7") for _ in range(3)]
+
+    answer = send_json(alice, "CancelOrderBatch", {"orders": [*txids, *[7] * 40]})
+
+    assert (answer, sent) == (([], {"count": 3}), [3])
+
+
+def test_an_order_without_a_reference_has_no_name_but_its_own(alice: KrakenClient) -> None:
+    txid = add(alice, BUY)
+
+    for method in ("CancelOrder", "AmendOrder", "EditOrder"):
+        errors, _ = alice.private(method, **PAIR, txid="None", limit_price="80", price="80")
+        assert errors == ["EOrder:Unknown order"], method
+    assert alice.private("OpenOrders", userref="None")[1]["open"] == {}
+    assert look(alice, txid)["status"] == "open"

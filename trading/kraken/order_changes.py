@@ -208,9 +208,8 @@ def cancel_order_batch(caller: Caller, parameters: Parameters, now: datetime) ->
     if not 0 < len(named) + len(client_ids) <= BATCH_CANCELS_MAX:
         raise KrakenError(f"{INVALID_ARGUMENTS}:orders")
     commands = [
-        CancelOrder(investor_id=caller.investor_id, order_id=order_id)
-        for text in named
-        for order_id in ids_named(caller, text)
+        CancelOrder(investor_id=caller.investor_id, order_id=each)
+        for each in ids_named(caller, *named)
     ]
     commands += [
         CancelOrder(investor_id=caller.investor_id, client_order_id=each) for each in client_ids
@@ -241,18 +240,27 @@ def wait(deadline: datetime | None, now: datetime) -> float:
     return timeout_of(deadline, now=now, longest=COMMAND_TIMEOUT_SECONDS)
 
 
-def ids_named(caller: Caller, text: str) -> list[UUID]:
-    """One order by its id, or all open ones with that user reference."""
-    order_id = as_id(text)
-    if order_id is not None:
-        return [order_id]
-    orders = queries.list_orders(
-        investor_id=caller.investor_id, open_only=True, limit=OPEN_ORDERS_MAX
-    )
-    named = [order.id for order in orders if str(order.user_ref) == text]
-    if not named:
-        raise KrakenError(UNKNOWN_ORDER)
-    return named
+def ids_named(caller: Caller, *texts: str) -> list[UUID]:
+    """Each an order by its id, or all open ones with that user reference; none comes twice.
+
+    :raises KrakenError: no open order has that reference.
+    """
+    ids = {text: as_id(text) for text in texts}
+    refs: dict[str, list[UUID]] = {}
+    if None in ids.values():
+        orders = queries.list_orders(
+            investor_id=caller.investor_id, open_only=True, limit=OPEN_ORDERS_MAX
+        )
+        for order in orders:
+            if order.user_ref is not None:  # "None" names nothing
+                refs.setdefault(str(order.user_ref), []).append(order.id)
+    found: dict[UUID, None] = {}
+    for text, order_id in ids.items():
+        named = refs.get(text) if order_id is None else [order_id]
+        if not named:
+            raise KrakenError(UNKNOWN_ORDER)
+        found |= dict.fromkeys(named)
+    return list(found)
 
 
 def as_id(text: str) -> UUID | None:
@@ -266,6 +274,7 @@ def _find(caller: Caller, parameters: Parameters) -> tuple[OrderView, ListingVie
     """The one order named by `txid` (an id or a user reference) or by `cl_ord_id`.
 
     :raises KrakenError: neither or both; none or several.
+    :raises Refusal: it is not there, or a buy of what the caller may only leave.
     """
     if parameters.has("cl_ord_id") == parameters.has("txid"):
         raise KrakenError(f"{INVALID_ARGUMENTS}:txid")
@@ -278,7 +287,7 @@ def _find(caller: Caller, parameters: Parameters) -> tuple[OrderView, ListingVie
         if len(ids) != 1:
             raise KrakenError(f"{INVALID_ARGUMENTS}:txid")
         order = queries.get_order(investor_id=caller.investor_id, order_id=ids[0])
-    return order, queries.views_by_symbol([order.listing])[order.listing]
+    return order, queries.listing_to_change(order)
 
 
 def _moment(moment: datetime) -> str:

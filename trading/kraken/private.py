@@ -184,6 +184,7 @@ def _trade_ids(caller: Caller, orders: Sequence[OrderView]) -> dict[UUID, list[s
 def _matches(order: OrderView, parameters: Parameters) -> bool:
     """Whether the order is meant by the optional userref and cl_ord_id."""
     user_ref, client_order_id = parameters.get("userref"), parameters.get("cl_ord_id")
-    return (not user_ref or str(order.user_ref) == user_ref) and (
+    named = "" if order.user_ref is None else str(order.user_ref)
+    return (not user_ref or named == user_ref) and (
         not client_order_id or order.client_order_id == client_order_id
     )

@@ -5,6 +5,7 @@ from trading.queries.listings import (
     ListingView,
     get_listing,
     list_listings,
+    listing_to_change,
     views_by_id,
     views_by_symbol,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "list_orders",
     "list_related",
     "list_trades",
+    "listing_to_change",
     "recent_trades",
     "statistics",
     "views_by_id",

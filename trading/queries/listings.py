@@ -14,8 +14,9 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, 
 
 from kernel.refusals import NotFound
 from reference.models import CountryRule
+from trading.commands import OrderView
 from trading.models import Listing, ListingCountryBlock
-from trading.offering import Reader, exits_of
+from trading.offering import Reader, check_side, exits_of, reader_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ def get_listing(*, symbol: str, reader: Reader) -> ListingView:
     if not found:
         raise NotFound("There is no such listing.")
     return found[0]
+
+
+def listing_to_change(order: OrderView) -> ListingView:
+    """The listing of an own order whose price or size is to be changed.
+
+    :raises NotFound, SellOnly: a buy of what its owner may only leave by now; it can be canceled.
+    """
+    if order.side == "buy":
+        reader = reader_of(investor_id=order.investor_id)
+        check_side(get_listing(symbol=order.listing, reader=reader), order.side)
+    return views_by_symbol([order.listing])[order.listing]
 
 
 def views_by_id(listing_ids: Iterable[int]) -> dict[int, ListingView]:

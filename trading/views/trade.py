@@ -178,7 +178,11 @@ def amend(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Change an open order's quantity, price or trigger; what is left empty stays."""
     investor = require_investor(request)
     order = queries.get_order(investor_id=investor.pk, order_id=order_id)
-    form = AmendForm(request.POST, listing=queries.views_by_symbol([order.listing])[order.listing])
+    try:
+        form = AmendForm(request.POST, listing=queries.listing_to_change(order))
+    except Refusal as refusal:
+        messages.error(request, refusal.message)
+        return redirect("order", order_id=order_id)
     if not form.is_valid():
         for problems in form.errors.values():
             messages.error(request, " ".join(map(str, problems)))
