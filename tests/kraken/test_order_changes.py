@@ -207,9 +207,12 @@ def test_an_order_named_often_is_canceled_once(
     """Fifty names are fifty commands at most, and as many as there are orders."""
     sent: list[int] = []
     send = order_changes.send_batch_sync
-    monkeypatch.setattr(
-        order_changes, "send_batch_sync", lambda each: sent.append(len(each)) or send(each)
-    )
+
+    def count_and_send(commands: Any) -> Any:
+        sent.append(len(commands))
+        return send(commands)
+
+    monkeypatch.setattr(order_changes, "send_batch_sync", count_and_send)
     txids = [add(alice, BUY | {"volume": "0.1"}, userref="7") for _ in range(3)]
 
     answer = send_json(alice, "CancelOrderBatch", {"orders": [*txids, *[7] * 40]})
