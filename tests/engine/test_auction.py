@@ -1,11 +1,13 @@
 """The call auction: the price, who meets whom, and that nobody is worse off than their limit."""
 
+from unittest.mock import patch
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.book_twins import OWNERS, PRICES, TICK
+from trading.engine import auction
 from trading.engine.auction import Indication, apply_uncross, indicate, plan_uncross
 from trading.engine.book import Book, BookOrder, UndoLog
 from trading.engine.fees import TOKEN
@@ -206,3 +208,16 @@ def _check_priority(side: list[BookOrder], price: int, canceled: list[BookOrder]
     last = max((index for index, order in enumerate(queue) if order.filled), default=-1)
     assert all(order.leaves == 0 for order in queue[:last])
     assert all(sign * order.price <= sign * price for order in queue[: last + 1])
+
+
+def test_own_orders_do_not_each_cost_a_search_for_the_price() -> None:
+    """Each price that is found has one bid at most that meets the old ask of its own group."""
+    rows: list[Row] = [(False, 50 * TICK, UNIT, None, OWNERS[0])]
+    rows += [(True, (50 + n) * TICK, UNIT, None, OWNERS[0]) for n in range(200)]
+    book, made = gathered(rows)
+    with patch.object(auction, "_indicate", wraps=auction._indicate) as searched:
+        planned = plan_uncross(book, reference=None, tick=TICK)
+
+    assert searched.call_count <= auction.SEARCHES_MAX + 1
+    assert set(planned.canceled) == set(made[1:])
+    assert planned.indication is None

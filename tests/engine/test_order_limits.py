@@ -1,12 +1,13 @@
 """What an order may not do, whatever it asks for: prices beyond columns, holds beyond funds."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from kernel.refusals import Refusal
-from tests.desk import ALICE, BOB, CASH_ID, TOKEN, USD, Desk
-from tests.engine.order_words import order, place, trade_at
+from tests.desk import ALICE, BOB, CAROL, CASH_ID, TOKEN, USD, Desk
+from tests.engine.order_words import later, order, place, trade_at
 from trading.commands import PlacePair
 from trading.engine.admission import lowest_price
 from trading.engine.book import roll_back
@@ -77,3 +78,16 @@ def test_many_entries_are_closed_without_a_search_for_each(desk: Desk) -> None:
     assert {order.quantity for made in desk.pool.closes.values() for order in made} == {2 * TOKEN}
     roll_back(desk.effects.undo)
     assert not desk.pool.closes
+
+
+def test_an_icebergs_turn_in_an_auction_is_written() -> None:
+    desk = Desk(state="auction")
+    berg = place(desk, ALICE, "sell", "limit", 5, price=100, display_units=TOKEN)
+    behind = place(desk, CAROL, "sell", "limit", 5, price=100)
+    place(desk, BOB, "buy", "limit", 1.5, price=100)
+    later(desk, 1)
+    desk.pool.set_rules(replace(desk.market.rules, state="online"), desk.effects)
+
+    assert berg.filled == 1.5 * TOKEN
+    assert berg.priority > behind.priority
+    assert berg.id in desk.effects.amended

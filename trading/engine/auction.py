@@ -10,13 +10,14 @@ and plans; `apply` carries out.
 from bisect import bisect_right
 from collections.abc import Iterator
 from operator import neg
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from trading.engine.book import Book, BookOrder, BookSide, Level, UndoLog
 from trading.engine.fees import TOKEN
 from trading.engine.matching import Execution, add_fill
 
 Excluded = set[BookOrder]
+SEARCHES_MAX: Final = 16  # for the price, each without those who would meet their own
 
 
 class Indication(NamedTuple):
@@ -48,17 +49,22 @@ def plan_uncross(book: Book, *, reference: int | None, tick: int) -> Uncross:
     """Whom the auction matches with whom. Changes nothing.
 
     Where a bid would meet an ask of its own group the newer one is canceled, and the price
-    is found again without it, so that the volume is the largest of what remains.
+    is found again without it, so that the volume is the largest of what remains. After some
+    times that is not left to the price: each could name one more order only.
     """
     excluded: Excluded = set()
     canceled: list[BookOrder] = []
+    searches = 0
     while True:
+        searches += 1
         indication = _indicate(book, excluded, reference, tick)
         if indication is None:
             return Uncross(None, [], canceled)
         fills, meeting = _pair(book, excluded, indication)
         if not meeting:
             return Uncross(indication, fills, canceled)
+        if searches == SEARCHES_MAX:
+            meeting = _crossing(book, excluded)
         canceled += meeting
         excluded.update(meeting)
 
@@ -175,6 +181,21 @@ def _pair(
             ask = next(asks, None)
             ask_left = ask.leaves if ask else 0
     return fills, meeting
+
+
+def _crossing(book: Book, excluded: Excluded) -> list[BookOrder]:
+    """All that could meet an older order of their own group, at whatever price."""
+    groups: dict[int, tuple[list[BookOrder], list[BookOrder]]] = {}
+    for number, side in enumerate((book.bids, book.asks)):
+        for order in _queue(side, excluded):
+            own = groups.setdefault(order.owner_group.int, ([], []))
+            own[number].append(order)
+    newer: list[BookOrder] = []
+    for bids, asks in groups.values():
+        while bids and asks and _limit(bids[0]) >= _limit(asks[0]):
+            side_of_newer = bids if bids[0].priority > asks[0].priority else asks
+            newer.append(side_of_newer.pop(0))
+    return newer
 
 
 def _queue(side: BookSide, excluded: Excluded) -> Iterator[BookOrder]:

@@ -113,5 +113,6 @@ def _after_fill(
     pool.settle_hold(order, market, effects)
     if requeued:
         requeue(market, order, effects)
+        effects.amend(order)
     if order.terms is not None:
         pool.after_fill(order, units, market, effects)
