@@ -36,7 +36,9 @@ def main() -> int:
         print(f"the engine is not compiled ({missing}); it runs as plain Python")
         return 0
     print("compiling the engine")
+    os.umask(0o022)  # what others may write to is not loaded
     native.FOLDER.mkdir(parents=True, exist_ok=True)
+    native.FOLDER.chmod(0o755)
     with tempfile.TemporaryDirectory(dir=native.FOLDER, prefix="building-") as name:
         building = Path(name)
         done = subprocess.run(

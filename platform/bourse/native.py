@@ -3,10 +3,15 @@
 `scripts/native.py` compiles the modules below with mypyc, from the same source that
 runs without it, into `var/native/<hash of the sources>`. `install` lets this process
 import them from there, and only where the hash is that of the sources as they are
-now: what was built of other sources is never loaded. See docs/decisions/0010.
+now: what was built of other sources is never loaded. Nor is what somebody else could
+have put there, for the sources say nothing of what a library really holds. See
+docs/decisions/0010.
 """
 
 import hashlib
+import logging
+import os
+import stat
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -14,6 +19,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleS
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from types import ModuleType
+
+logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "var" / "native"
@@ -49,17 +56,33 @@ def build_folder() -> Path:
 
 
 def install() -> bool:
-    """Import the compiled modules from now on; False where there is no build of these sources.
+    """Import the compiled modules from now on; False where there is none that may be.
 
     To be called before the first of them is imported.
     """
     folder = build_folder()
     if not folder.is_dir():
         return False
+    if not is_ours(folder):
+        logger.error("%s is not loaded: others could have written there", folder)
+        return False
     loaded = [name for name in MODULES if name in sys.modules]
     assert not loaded, f"too late, these are imported already: {loaded}"
     sys.meta_path.insert(0, _Finder(folder))
     return True
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether only root, this user and the owner of the sources could have made a build."""
+    owners = _owners()
+    found = [path.stat() for path in (folder.parent, folder, *folder.rglob("*"))]
+    return all(
+        each.st_uid in owners and not each.st_mode & (stat.S_IWGRP | stat.S_IWOTH) for each in found
+    )
+
+
+def _owners() -> set[int]:
+    return {0, os.geteuid(), Path(__file__).stat().st_uid}
 
 
 class _Finder(MetaPathFinder):

@@ -1,5 +1,6 @@
 """The compiled engine: the same answers, and never from other sources."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,36 @@ def test_a_build_of_other_sources_is_never_used(
     before = list(sys.meta_path)
     assert native.install() is False
     assert sys.meta_path == before
+
+
+@pytest.mark.parametrize("place", [".", "trading", "trading/book.so", ".."])
+@pytest.mark.parametrize("mode", [0o020, 0o002])
+def test_a_build_that_others_could_have_made_is_never_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, mode: int
+) -> None:
+    folder = tmp_path / "native" / native.build_folder().name
+    (folder / "trading").mkdir(parents=True)
+    (folder / "trading/book.so").touch()
+    for path in (folder.parent, folder, *folder.rglob("*")):
+        path.chmod(0o755)
+    monkeypatch.setattr(native, "FOLDER", folder.parent)
+    assert native.is_ours(folder)
+
+    (folder / place).chmod(0o755 | mode)
+
+    before = list(sys.meta_path)
+    assert native.install() is False
+    assert sys.meta_path == before
+
+
+def test_a_build_of_another_user_is_never_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "native" / "build"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(native, "_owners", lambda: {os.getuid() + 1})
+
+    assert not native.is_ours(folder)
 
 
 def test_without_a_compiler_the_engine_stays_plain_and_set_up_goes_on(tmp_path: Path) -> None:
