@@ -102,3 +102,21 @@ async def test_nothing_is_replaced_by_an_order_that_is_only_judged(venue: Any, e
         await order_changes.replace(ReplaceOrder(investor_id=alice, order_id=old.id, order=new))
     assert refused.value.code == "malformed_order"
     assert (await rows())[0][1] == "open"
+
+
+async def test_a_refused_order_is_kept_without_terms_that_nothing_can_have(
+    venue: Any, engine: Any
+) -> None:
+    alice = await sync_to_async(venue.investor)("Alice", tokens=5)
+    trail = {"trail_units": 10_000, "trail_e6": 10_000}
+    for body in (
+        {"price": 100, "display_units": 0},
+        {"type": "stop_loss", "trigger_price_units": 0},
+        {"type": "trailing_stop", **trail},
+    ):
+        with pytest.raises(Refusal) as refused:
+            await order_entry.place(venue.order(alice, "sell", quantity=1, **body))
+        assert refused.value.code == "malformed_order"
+    assert {(status, reason) for _, status, reason in await rows()} == {
+        ("refused", "malformed_order")
+    }

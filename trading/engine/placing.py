@@ -244,6 +244,8 @@ class Placing(Living):
         if market is None:
             return None
         order = judging.new_order(command, market, effects)
+        if order.terms is not None:
+            specials.make_storable(order.terms)
         eligibility = self.eligibility.get(command.investor_id)
         if eligibility is not None:
             order.owner_group = eligibility.owner_group

@@ -87,6 +87,16 @@ def terms_for(command: PlaceOrder) -> Terms | None:
     )
 
 
+def make_storable(terms: Terms) -> None:
+    """Leave out of a refused order's terms what no order can have; see models.OrderTerms."""
+    if terms.display_units is not None and terms.display_units <= 0:
+        terms.display_units = None
+    if terms.trigger_price is not None and terms.trigger_price <= 0:
+        terms.trigger_price = None
+    if terms.trail_units is not None:
+        terms.trail_e6 = None
+
+
 def check_form(command: PlaceOrder, rules: Rules, now: float) -> None:
     """Refuse terms that contradict each other, the type, or the listing's steps."""
     _check_trigger(command, rules)
