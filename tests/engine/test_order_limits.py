@@ -8,9 +8,9 @@ import pytest
 from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, CASH_ID, TOKEN, USD, Desk
 from tests.engine.order_words import later, order, place, trade_at
-from trading.commands import PlacePair
+from trading.commands import AmendOrder, CancelOrder, PlacePair
 from trading.engine.admission import lowest_price
-from trading.engine.book import roll_back
+from trading.engine.book import BookOrder, roll_back
 
 BIGINT_MAX = (1 << 63) - 1
 
@@ -91,3 +91,34 @@ def test_an_icebergs_turn_in_an_auction_is_written() -> None:
     assert berg.filled == 1.5 * TOKEN
     assert berg.priority > behind.priority
     assert berg.id in desk.effects.amended
+
+
+def test_no_order_changes_while_the_listing_takes_nothing(desk: Desk) -> None:
+    trade_at(desk, 100)
+    rests = place(desk, ALICE, "buy", "limit", 2, price=90)
+    waits = place(desk, ALICE, "buy", "stop_loss_limit", 2, price=110, trigger_price=110)
+    changes = [(rests, {"quantity_units": TOKEN}), (waits, {"trigger_price_units": 112 * USD})]
+    desk.pool.set_rules(replace(desk.market.rules, state="halted"), desk.effects)
+    for changed, fields in changes:
+        with pytest.raises(Refusal) as refused:
+            amend(desk, changed, **fields)
+        assert refused.value.code == "listing_closed"
+
+    desk.pool.set_rules(replace(desk.market.rules, state="online"), desk.effects)
+    desk.market.reference = 100 * USD
+    with pytest.raises(Refusal) as refused:
+        amend(desk, waits, price_units=151 * USD)
+    assert refused.value.code == "price_outside_collar"
+
+
+def test_a_cancel_that_names_nothing_cancels_nothing(desk: Desk) -> None:
+    rests = place(desk, ALICE, "buy", "limit", price=90)
+    with pytest.raises(Refusal) as refused:
+        desk.pool.cancel(CancelOrder(investor_id=ALICE), desk.effects)
+    assert refused.value.code == "order_not_found"
+    assert rests.status == "open"
+
+
+def amend(desk: Desk, changed: BookOrder, **fields: Any) -> None:
+    command = AmendOrder(investor_id=changed.investor_id, order_id=changed.id, **fields)
+    desk.pool.amend(command, desk.effects)

@@ -293,8 +293,7 @@ def check_triggered(order: BookOrder, market: Market) -> None:
 
 
 def check_amended(order: BookOrder, market: Market) -> None:
-    """Refuse an amended order that could not come in now."""
-    check_amend(market)
+    """Refuse an amended order that could not come in now, or wait for its trigger."""
     if order.price is not None:
         check_collar(order.price, market)
         check_value(order.price, order.quantity or 0, market.rules)

@@ -102,10 +102,12 @@ class Changing(Triggering):
         With nothing but a smaller quantity or display it keeps its place; else it comes in anew.
 
         :raises OrderUnknown: the order does not live.
-        :raises Refusal: what is wrong with the order as it would be; nothing has changed.
+        :raises Refusal: the listing takes no changes now, or what is wrong with the order as it
+            would be; nothing has changed.
         """
         order = self.find_own(command.investor_id, command.order_id, command.client_order_id)
         market = self.markets_by_id[order.listing_id]
+        admission.check_amend(market)
         draft = judging.draft_of(order)
         draft.taker_fee_e6 = self.rates_of(order)[1]
         judging.amend_draft(draft, command, market)
@@ -137,6 +139,7 @@ class Changing(Triggering):
         """Other trigger, limit or quantity of an order that waits for a price."""
         if draft.terms is not None and draft.terms.triggered_at is not None:
             raise OrderUnknown("The order has been triggered and is about to come in.")
+        admission.check_amended(draft, market)
         judging.size(draft, market)
         self.check_funds(draft, market, judging.NO_FILLS, self.group_hold(order))
         self.take_away(order, market, effects)
@@ -217,9 +220,11 @@ class Changing(Triggering):
         own = self.orders_of.get(investor_id, {})
         if order_id is not None:
             order = own.get(order_id)
-        else:
+        elif client_order_id is not None:
             same = (o for o in own.values() if o.client_order_id == client_order_id)
             order = next(same, None)
+        else:
+            order = None  # named by nothing: not any one without a client_order_id
         if order is None:
             raise OrderUnknown
         return order
