@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts import approvals
-from accounts.models import Investor
+from accounts.models import Investor, Proposal
 from bourse.demo import venue as demo_venue
 from kernel import clock
 from kernel.refusals import Forbidden
@@ -95,15 +95,55 @@ def test_the_database_refuses_rates_and_tiers_that_cannot_be(venue: Any) -> None
 
 
 def test_the_database_asks_for_a_tier_from_nothing_on(venue: Any) -> None:
-    mia, _ = two_officers()
-    now = clock.now()
-    proposal = approvals.propose(
-        kind="fee_schedule", subject="gap", body={"name": "Gap"}, reason="x", maker=mia, now=now
-    )
-    made = FeeSchedule.objects.create(name="Gap", valid_from=now, created_at=now, proposal=proposal)
+    made = _recorded(_approved(fees.Draft(name="Gap", tiers=[Tier(1, 0, 0)])))
 
     with pytest.raises(IntegrityError, match="no tier from nothing"):
         FeeTier.objects.create(schedule=made, volume_from_units=1, maker_e6=0, taker_e6=0)
+
+
+def test_the_database_takes_no_schedule_that_two_officers_did_not_confirm(venue: Any) -> None:
+    mia, _ = two_officers()
+    draft = fees.Draft(name="Mine", tiers=[Tier(0, 0, 0)])
+    alone = fees.propose_schedule(draft=draft, maker=mia, reason="x", now=clock.now())
+    lift = Proposal.objects.get(id=_approved(fees.Draft(name="Other"), kind="lift_kill_switch").id)
+
+    for proposal in (alone, lift):
+        with pytest.raises(IntegrityError, match="no second officer"), transaction.atomic():
+            _recorded(proposal)
+
+
+def test_the_database_takes_nothing_but_what_was_confirmed(venue: Any) -> None:
+    acme = partner("acme")
+    agreed = _approved(fees.Draft(name="Acme", partner=acme, tiers=[Tier(0, 900, 2_000)]))
+
+    for whom in ({}, {"partner": partner("umbrella")}, {"partner": acme, "listing": venue.listing}):
+        with pytest.raises(IntegrityError, match="for others"), transaction.atomic():
+            _recorded(agreed, **whom)
+    made = _recorded(agreed, partner=acme)
+    for tier in ((0, 0, 2_000), (0, 900, 0), (5, 900, 2_000)):
+        names = dict(zip(("volume_from_units", "maker_e6", "taker_e6"), tier, strict=True))
+        with pytest.raises(IntegrityError, match="not confirmed with"), transaction.atomic():
+            FeeTier.objects.create(schedule=made, **names)
+    FeeTier.objects.create(schedule=made, volume_from_units=0, maker_e6=900, taker_e6=2_000)
+
+
+def _approved(draft: fees.Draft, kind: str = fees.KIND) -> Proposal:
+    """Confirmed by two, without its effect."""
+    (mia, ned), now = two_officers(), clock.now()
+    proposal = approvals.propose(
+        kind=kind, subject=draft.name, body=draft.body(), reason="x", maker=mia, now=now
+    )
+    return approvals.approve(
+        proposal_id=proposal.id, checker=ned, body_hash=proposal.body_hash, now=now
+    )
+
+
+def _recorded(proposal: Proposal, **whom: Any) -> FeeSchedule:
+    """As somebody would who writes to the table without asking."""
+    now = clock.now()
+    return FeeSchedule.objects.create(
+        name="Any", valid_from=now, created_at=now, proposal=proposal, **whom
+    )
 
 
 def test_a_schedule_takes_effect_at_the_batch_that_reads_of_it(

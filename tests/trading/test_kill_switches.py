@@ -132,12 +132,21 @@ def test_the_database_lets_nobody_lift_alone_or_rewrite_a_switch(venue: Any) -> 
         transaction.atomic(),
     ):
         rows.update(lifted_at=clock.now())
+    mia, ned = two_officers()
+    other = stop(StopScope.VENUE)
+    for subject, is_confirmed in ((other.pk, True), (switch.pk, False)):
+        asked = kill_switches.propose_lift(
+            switch_id=subject, reason="x", officer=mia, now=clock.now()
+        )
+        if is_confirmed:
+            confirm(asked, ned)
+        with pytest.raises(IntegrityError, match="no second officer"), transaction.atomic():
+            rows.update(lifted_at=clock.now(), lift_proposal=asked)
     for change in ({"reason": "None at all"}, {"key": 5}, {"set_at": clock.now()}):
         with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
             rows.update(**change)
     with pytest.raises(DatabaseError, match="permission denied"), transaction.atomic():
         rows.delete()
-    mia, _ = two_officers()
     for wrong in ({"scope": "venue", "key": 3}, {"scope": "investor", "key": 0}, {"scope": "all"}):
         with pytest.raises(IntegrityError), transaction.atomic():
             KillSwitch.objects.create(
