@@ -115,7 +115,7 @@ def load_pool(connection: Connection, pool_id: int, now: float) -> Pool:
     for investor_id, due in connection.execute(DEAD_MEN, [pool_id]):
         pool.timers.restore_dead_man(investor_id, due)
     load_protection(connection, pool, pool_id, now)
-    pool.check_invariants()
+    pool.check_invariants(is_read=True)
     return pool
 
 

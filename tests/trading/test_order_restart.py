@@ -9,9 +9,11 @@ from custody.verification.run import verify_ledger
 from kernel import clock
 from tests.trading.random_orders import TOKEN, USD, RandomOrders
 from tests.trading_database import envelopes
+from trading import operations
 from trading.commands import CancelAllAfter, Command, PlacePair
 from trading.engine.book import BookOrder
 from trading.engine.pool import Pool
+from trading.models import Trade
 
 # Of the batch that took the order; a row has that of the last one that changed it.
 NOT_STORED = {"body_hash", "batch_no"}
@@ -111,3 +113,27 @@ def test_a_restart_finds_every_order_hold_trigger_link_and_timer(
 
     assert pool_state(hand_driven.owned.pool) == before
     assert verify_ledger().differences == []
+
+
+def test_an_engine_starts_though_an_auction_ended_while_there_was_none(
+    venue: Any, hand_driven: Any
+) -> None:
+    """Orders have gathered, at prices that cross; by the listing's state they should not."""
+    ann, ben = venue.investor("Ann", usd=1_000), venue.investor("Ben", tokens=10)
+    set_state(venue, "auction", "a listing's first day")
+    hand_driven.process([])
+    bid = venue.order(ann, "buy", quantity=2, price=101)
+    hand_driven.process(envelopes(bid, venue.order(ben, "sell", quantity=2, price=99)))
+    hand_driven.settle()
+    set_state(venue, "online", "")
+
+    hand_driven.drop()
+    assert hand_driven.own()
+    hand_driven.process([])
+
+    assert not hand_driven.owned.pool.orders
+    assert Trade.objects.get().quantity_units == 2 * TOKEN
+
+
+def set_state(venue: Any, state: str, reason: str) -> None:
+    operations.set_listing_state(listing_id=venue.listing.pk, state=state, reason=reason)
