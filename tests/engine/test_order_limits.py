@@ -9,6 +9,7 @@ from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, CASH_ID, TOKEN, USD, Desk
 from tests.engine.order_words import later, order, place, trade_at
 from trading.commands import AmendOrder, CancelOrder, PlacePair
+from trading.engine import triggering
 from trading.engine.admission import lowest_price
 from trading.engine.book import BookOrder, roll_back
 
@@ -122,3 +123,21 @@ def test_a_cancel_that_names_nothing_cancels_nothing(desk: Desk) -> None:
 def amend(desk: Desk, changed: BookOrder, **fields: Any) -> None:
     command = AmendOrder(investor_id=changed.investor_id, order_id=changed.id, **fields)
     desk.pool.amend(command, desk.effects)
+
+
+def test_closes_do_not_grow_once_the_turn_of_one_has_come(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closes = {"close_take_profit_units": 120 * USD, "close_stop_loss_units": 90 * USD}
+    entry = place(desk, ALICE, "buy", "limit", 5, price=100, **closes)
+    place(desk, BOB, "sell", "limit", 2, price=100)
+    first = desk.pool.closes[entry.id].copy()
+    monkeypatch.setattr(triggering, "FIRED_PER_BATCH_MAX", 0)
+    desk.market.last = 90 * USD
+    desk.pool.look_again(desk.market, desk.effects)  # the stop loss is to come in
+    place(desk, BOB, "sell", "limit", 3, price=100)
+
+    assert {order.quantity for order in first} == {2 * TOKEN}
+    second = [order for order in desk.pool.closes[entry.id] if order not in first]
+    assert {order.quantity for order in second} == {3 * TOKEN}
+    desk.pool.check_invariants()

@@ -67,7 +67,7 @@ class Triggering(Placing):
         terms.triggered_at = effects.now
         effects.amend(order)
         self.fired.append(order)
-        effects.undo.append((self.fired.remove, (order,)))
+        effects.undo.append((self.fired.pop, ()))  # not remove, which would look for it
 
     def fire_if_met(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """A trigger that is met from the start fires at once; of a pair the first."""
@@ -200,10 +200,14 @@ class Triggering(Placing):
 
     def _grow_closes(self, entry: BookOrder, units: int, market: Market, effects: Effects) -> bool:
         """Add to the closes that wait since an earlier fill; False: there are none."""
+        closes = self.closes.get(entry.id, ())
+        fired = [order for order in closes if terms_of(order).triggered_at is not None]
+        # Whose turn is next ends the other one: what is filled from now on needs its own.
+        ending = {terms_of(order).link_id for order in fired} - {None}
         waiting = [
             order
-            for order in self.closes.get(entry.id, ())
-            if order.status == UNTRIGGERED and terms_of(order).triggered_at is None
+            for order in closes
+            if order not in fired and terms_of(order).link_id not in ending
         ]
         if not waiting or not self._can_hold_more(waiting, units, market):
             return False
