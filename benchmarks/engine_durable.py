@@ -2,7 +2,8 @@
 
 The engine is the product's own process (`manage.py run_engine`); commands wait
 in its Valkey list, as order entry leaves them there, and every answer is
-received. Rounds alternate with the yardstick's, on the same server and socket.
+received. 50,000 investors trade, and a million rows tell what was before. Rounds
+alternate with the yardstick's, on the same server and socket.
 """
 
 import time
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import django
 import msgspec
+import psycopg
 import redis
+from psycopg.rows import dict_row
 
 from benchmarks import yardsticks
 from benchmarks.report import Result, say
-from benchmarks.servers import Servers
+from benchmarks.servers import DATABASE, Servers
 
 if TYPE_CHECKING:
     from trading.commands import Command
@@ -29,6 +32,16 @@ DEADLINE_SECONDS = 30.0
 ANSWER_SECONDS_MAX = 60.0
 WARM_UP_SECONDS = 3.0
 REPLY_TO = "bourse:answers:benchmark"
+ENGINE_SECONDS_MAX = 120.0
+ROWS = """
+    SELECT (SELECT count(*) FROM custody_ledgeraccount WHERE purpose = 'trading') AS accounts,
+           (SELECT count(*) FROM trading_order WHERE status = 'filled') AS orders,
+           (SELECT count(*) FROM trading_trade) AS trades,
+           (SELECT count(*) FROM trading_bookevent) AS events,
+           (SELECT count(*) FROM custody_journalentry WHERE kind = 'trade') AS entries,
+           (SELECT count(*) FROM custody_posting JOIN custody_journalentry AS entry
+                ON entry.id = entry_id WHERE kind = 'trade') AS postings
+"""
 
 
 def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
@@ -39,10 +52,13 @@ def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
 
     say(f"engine_durable: seed {seed}, {rounds} rounds of {seconds:.0f} s a side")
     yardsticks.prepare(servers)
-    investors, listings = venue.build()
+    started = time.monotonic()
+    traders = venue.build_crowd()
+    rows = _settle(servers, accounts=2 * venue.CROWD, history=venue.HISTORY_ROWS)
+    say(f"prepared in {time.monotonic() - started:.0f} s: {rows}")
     servers.spawn("run_engine")
-    venue.wait_for_funds()
-    stream = Stream(investors=investors, listings=listings, seed=seed)
+    stream = Stream(traders=traders, seed=seed)
+    _wait_for_engine(servers, venue.BATCHES)
     feeder = Feeder(servers.valkey.url(), stream)
     feeder.round(WARM_UP_SECONDS)
     values, yardstick_values = [], []
@@ -59,6 +75,30 @@ def run(servers: Servers, *, rounds: int, seconds: float, seed: int) -> Result:
         yardstick_values=yardstick_values,
         bound=BOUND,
     )
+
+
+def _settle(servers: Servers, *, accounts: int, history: int) -> dict[str, int]:
+    """Leave nothing of the preparation to do while it is measured; the rows that there are."""
+    url = servers.postgres.admin_url(DATABASE)
+    with psycopg.connect(url, autocommit=True, row_factory=dict_row) as server:
+        server.execute("VACUUM (ANALYZE)")
+        server.execute("CHECKPOINT")
+        found = server.execute(ROWS).fetchone()
+    assert found is not None
+    assert found["accounts"] == accounts == 100_000, found
+    assert sum(found.values()) - accounts == history == 1_000_000, found
+    return found
+
+
+def _wait_for_engine(servers: Servers, batches: int) -> None:
+    """Until an engine has read all that there is, and committed a batch."""
+    deadline = time.monotonic() + ENGINE_SECONDS_MAX
+    with psycopg.connect(servers.postgres.admin_url(DATABASE), autocommit=True) as server:
+        while (
+            server.execute("SELECT FROM trading_pool WHERE batch_no > %s", [batches]).rowcount == 0
+        ):
+            assert time.monotonic() < deadline, "the engine does not begin"
+            time.sleep(0.1)
 
 
 class Commands(Protocol):

@@ -1,4 +1,4 @@
-"""A venue of 200 investors and 10 listings, and an endless, seeded stream of commands.
+"""Who trades what in a benchmark, and an endless, seeded stream of their commands.
 
 Of the commands 20 % are cancels of orders that are open at that moment, and of
 the orders 50 % cross the book. The stream knows what is open because it runs
@@ -25,21 +25,21 @@ TOKEN_UNITS = 10**12  # 10,000 of each token
 
 
 class Stream:
-    """Commands for investors and listings that exist in the database."""
+    """Commands for listings that exist in the database, each with the investors who trade it."""
 
-    def __init__(self, *, investors: list[int], listings: list[Rules], seed: int) -> None:
+    def __init__(self, *, traders: list[tuple[Rules, list[int]]], seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 (a workload, not a secret)
-        self._investors, self._listings = investors, listings
+        self._traders = traders
         self._pool = Pool()
         self._open: list[UUID] = []
-        for rules in listings:
+        for rules, investors in traders:
             self._pool.add_market(rules)
-        for investor in investors:
-            codes = frozenset(rules.base_code for rules in listings)
-            eligibility = Eligibility(1, UUID(int=investor), True, True, "DE", codes)
-            self._pool.eligibility[investor] = eligibility
-            for asset in {asset for rules in listings for asset in (rules.base_id, rules.quote_id)}:
-                self._pool.funds[investor, asset] = Funds(investor, asset, 10**17)
+            codes = frozenset([rules.base_code])
+            for investor in investors:
+                eligibility = Eligibility(1, UUID(int=investor), True, True, "DE", codes)
+                self._pool.eligibility[investor] = eligibility
+                for asset in (rules.base_id, rules.quote_id):
+                    self._pool.funds[investor, asset] = Funds(investor, asset, 10**17)
 
     def take(self, count: int) -> list[Command]:
         """The next commands, in the order in which the engine must see them."""
@@ -75,9 +75,10 @@ class Stream:
         # Resting orders lie away from the middle; crossing ones reach across it.
         ticks = MID_TICKS + side * (BAND_TICKS if crosses else -away)
         lots = self._random.randint(10, 100) if crosses else self._random.randint(50, 250)
+        rules, investors = self._random.choice(self._traders)
         return PlaceOrder(
-            listing=self._random.choice(self._listings).symbol,
-            investor_id=self._random.choice(self._investors),
+            listing=rules.symbol,
+            investor_id=self._random.choice(investors),
             side="buy" if is_buy else "sell",
             type="limit",
             price_units=ticks * TICK,
