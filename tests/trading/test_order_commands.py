@@ -113,6 +113,7 @@ async def test_a_refused_order_is_kept_without_terms_that_nothing_can_have(
         {"price": 100, "display_units": 0},
         {"type": "stop_loss", "trigger_price_units": 0},
         {"type": "trailing_stop", **trail},
+        {"type": "trailing_stop", "trail_e6": 1 << 31},
     ):
         with pytest.raises(Refusal) as refused:
             await order_entry.place(venue.order(alice, "sell", quantity=1, **body))

@@ -93,7 +93,8 @@ def make_storable(terms: Terms) -> None:
         terms.display_units = None
     if terms.trigger_price is not None and terms.trigger_price <= 0:
         terms.trigger_price = None
-    if terms.trail_units is not None:
+    trail_e6 = terms.trail_e6
+    if trail_e6 is not None and (terms.trail_units is not None or not 0 < trail_e6 < MILLION):
         terms.trail_e6 = None
 
 

@@ -47,7 +47,8 @@ class Timers:
 
     def tidy(self, orders: Mapping[UUID, object], undo: UndoLog) -> None:
         """Drop the entries of orders that live no longer, once they are most of all."""
-        if len(self._heap) < TIDY_FROM or len(self._heap) < 2 * len(orders):
+        standing = len(orders) + len(self.dead_men)
+        if len(self._heap) < TIDY_FROM or len(self._heap) < 2 * standing:
             return
         kept = [entry for entry in self._heap if self._stands(entry, orders)]
         heapify(kept)

@@ -67,7 +67,10 @@ class Triggering(Placing):
         terms.triggered_at = effects.now
         effects.amend(order)
         self.fired.append(order)
-        effects.undo.append((self.fired.pop, ()))  # not remove, which would look for it
+        effects.undo.append((self._unfire, ()))
+
+    def _unfire(self) -> None:
+        self.fired.pop()  # the newest: not one to be looked for among thousands
 
     def fire_if_met(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """A trigger that is met from the start fires at once; of a pair the first."""
