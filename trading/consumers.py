@@ -69,6 +69,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
         self._desk = Desk(self, self._allowance)
         self._changes = socket_changes.Changes(self, self._desk)
         self._subscriptions: set[tuple[str, str]] = set()
+        self._sent: set[tuple[str, str]] = set()  # of what there has been a snapshot
         self._has_subscribed = False
         self._investor_id: int | None = None
         self._scopes: frozenset[str] = frozenset()
@@ -260,6 +261,9 @@ class MarketConsumer(AsyncWebsocketConsumer):
     def _note(self, channel: str, key: str) -> None:
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
             raise TooManySubscriptions
+        if (channel, key) in self._sent and channel != "ticker":
+            self._allowance.take(socket_guard.AGAIN_COSTS)
+        self._sent.add((channel, key))
         self._has_subscribed = True
         self._subscriptions.add((channel, key))
 

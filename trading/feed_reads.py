@@ -29,8 +29,8 @@ def gathers(state: MarketState) -> bool:
     return state.allows.gathers
 
 
-def read_orders(view: ListingView) -> LiveOrders:
-    return LiveOrders(view, queues(listing_id=view.id))
+def read_orders(view: ListingView, limit: int | None = None) -> LiveOrders:
+    return LiveOrders(view, queues(listing_id=view.id, limit=limit))
 
 
 def read_candles(view: ListingView, interval_seconds: int) -> list[Candle]:

@@ -105,8 +105,8 @@ class Level3Api(APIView):
     )
     def get(self, request: Request, symbol: str) -> Response:
         listing, query = _listing(request, symbol), read_query(Level3Query, request)
-        orders = feed_reads.read_orders(listing)
-        return Response(feed_shapes.level3_fields(orders, query["limit"]))
+        orders = feed_reads.read_orders(listing, query["limit"])
+        return Response(feed_shapes.level3_fields(orders))
 
 
 class UpdateListApi(APIView):

@@ -14,6 +14,8 @@ from trading.queries import ListingView
 
 MESSAGES_PER_SECOND = 200.0
 MESSAGES_AT_ONCE_MAX = 1_000  # after a pause
+# To ask again for what was sent before costs this many: a snapshot is read and written anew.
+AGAIN_COSTS = 20
 # How long a socket may go on after its session or key has ended, or a listing is no
 # longer offered to its reader.
 RECHECK_SECONDS = 10.0
@@ -38,14 +40,14 @@ class Allowance:
         since = time.monotonic() - self._seen
         return self._left + since * MESSAGES_PER_SECOND >= 1
 
-    def take(self) -> None:
-        """:raises TooManyMessages: the bucket is empty."""
+    def take(self, count: int = 1) -> None:
+        """:raises TooManyMessages: there are not as many in the bucket."""
         at = time.monotonic()
         self._left += (at - self._seen) * MESSAGES_PER_SECOND
         self._left, self._seen = min(self._left, MESSAGES_AT_ONCE_MAX), at
-        if self._left < 1:
+        if self._left < count:
             raise TooManyMessages
-        self._left -= 1
+        self._left -= count
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from kernel.refusals import Refusal
 from tests.trading.conftest import engine, venue  # noqa: F401
 from tests.trading.test_market_data_slow import Client, server  # noqa: F401
 from tests.trading.test_websocket import _close_clients, ask, socket  # noqa: F401
+from trading import consumers, socket_guard
 from trading.socket_guard import Allowance
 from trading.socket_orders import MESSAGE_BYTES_MAX, Desk
 
@@ -84,6 +85,28 @@ async def test_text_nested_to_the_interpreters_edge_is_refused(
         await connection.send_text(f'{{"type":"subscribe",{said}}}')
         assert (await connection.receive_json_from())["code"] == "malformed_message"
     await connection.disconnect()
+
+
+async def test_to_ask_for_the_same_again_and_again_costs_many_messages(
+    venue: Any,  # noqa: F811
+    valkey_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A whole book is read, sorted and written for an answer; a message costs nothing."""
+    monkeypatch.setattr(socket_guard, "MESSAGES_AT_ONCE_MAX", 10 + socket_guard.AGAIN_COSTS)
+    monkeypatch.setattr(socket_guard, "MESSAGES_PER_SECOND", 0.001)
+    connection = socket()
+    await connection.connect()
+    level3 = {"channel": "level3", "listing": "AAPLxUSDC"}
+
+    for expected in ("snapshot", "snapshot", "refused"):
+        answer = await ask(connection, type="subscribe", **level3)
+        assert answer["type"] == expected
+        if expected == "snapshot":
+            await connection.send_json_to({"type": "unsubscribe", **level3})
+    assert answer["code"] == "too_many_messages"
+    closed: Any = await connection.receive_output(timeout=8)  # type: ignore[no-untyped-call]
+    assert closed["code"] == consumers.TOO_FAST_CODE
 
 
 async def test_what_follows_a_clients_own_close_is_not_taken(

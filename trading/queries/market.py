@@ -45,7 +45,7 @@ class QueuedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    """The book order by order, the earliest first; `seq` as in Depth."""
+    """The book order by order, as they would be matched; `seq` as in Depth."""
 
     seq: int
     orders: list[QueuedOrder]
@@ -93,8 +93,10 @@ UNION ALL (SELECT * FROM levels WHERE side = 'sell' ORDER BY price_units LIMIT %
 _QUEUES = f"""
 WITH resting AS ({_RESTING})
 SELECT NULL, 'seq', {_SEQ}, 0::bigint, 0::bigint
-UNION ALL
-(SELECT id, side, price_units, shown, priority FROM resting ORDER BY priority, id)
+UNION ALL (SELECT id, side, price_units, shown, priority FROM resting WHERE side = 'buy'
+            ORDER BY price_units DESC, priority LIMIT %(limit)s)
+UNION ALL (SELECT id, side, price_units, shown, priority FROM resting WHERE side = 'sell'
+            ORDER BY price_units, priority LIMIT %(limit)s)
 """  # noqa: S608 (made of constants)
 
 
@@ -110,10 +112,10 @@ def depth(*, listing_id: int, levels: int = 100) -> Depth:
     return found
 
 
-def queues(*, listing_id: int) -> Queues:
-    """The committed book, every order of it."""
+def queues(*, listing_id: int, limit: int | None = None) -> Queues:
+    """The committed book, every order of it or the first `limit` a side."""
     with connection.cursor() as cursor:
-        cursor.execute(_QUEUES, {"listing": listing_id})
+        cursor.execute(_QUEUES, {"listing": listing_id, "limit": limit})
         rows = cursor.fetchall()
     return Queues(rows[0][2], [QueuedOrder(*row) for row in rows[1:]])
 
