@@ -241,7 +241,8 @@ class MarketConsumer(AsyncWebsocketConsumer):
             investor_id = self._require("read")
             self._note(channel, "")
             feed = market_data.get_feed()
-            return await feed.subscribe_own(self._mailbox, channel, investor_id)
+            await feed.subscribe_own(self._mailbox, channel, investor_id)
+            return self._end_if_dropped(channel, "", investor_id)
         if channel not in PUBLIC_CHANNELS:
             names = ", ".join([*PUBLIC_CHANNELS, *PRIVATE_CHANNELS])
             raise MalformedMessage(f"`channel` is one of: {names}.")
@@ -250,13 +251,20 @@ class MarketConsumer(AsyncWebsocketConsumer):
         topic, from_seq = _read_topic(message), _read_from_seq(message)
         view = await self._desk.find_listing(message.get("listing"), self._reader)
         self._note(topic, view.symbol)
-        return await market_data.get_feed().subscribe(self._mailbox, topic, view, from_seq)
+        await market_data.get_feed().subscribe(self._mailbox, topic, view, from_seq)
+        self._end_if_dropped(topic, view.symbol, view.symbol)
+
+    def _end_if_dropped(self, channel: str, symbol: str, key: str | int) -> None:
+        """It may have been taken back (`_look_again`) while its snapshot was read."""
+        if (channel, symbol) not in self._subscriptions:
+            market_data.get_feed().unsubscribe(self._mailbox, channel, key)
 
     async def _subscribe_all_tickers(self) -> None:
         views = await sync_to_async(queries.list_listings)(reader=self._reader, now=clock.now())
         for view in views:
             self._note("ticker", view.symbol)
             await market_data.get_feed().subscribe(self._mailbox, "ticker", view)
+            self._end_if_dropped("ticker", view.symbol, view.symbol)
 
     def _note(self, channel: str, key: str) -> None:
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 import uvicorn
+from asgiref.sync import sync_to_async
 
+from accounts import api_keys
+from accounts.models import ApiKey
+from kernel import clock
 from kernel.refusals import Refusal
 from tests.trading.conftest import engine, venue  # noqa: F401
 from tests.trading.test_market_data_slow import Client, server  # noqa: F401
-from tests.trading.test_websocket import _close_clients, ask, socket  # noqa: F401
-from trading import consumers, socket_guard
+from tests.trading.test_websocket import _close_clients, ask, log_in, socket  # noqa: F401
+from trading import consumers, market_data, order_entry, socket_guard
 from trading.socket_guard import Allowance
 from trading.socket_orders import MESSAGE_BYTES_MAX, Desk
 
@@ -107,6 +111,39 @@ async def test_to_ask_for_the_same_again_and_again_costs_many_messages(
     assert answer["code"] == "too_many_messages"
     closed: Any = await connection.receive_output(timeout=8)  # type: ignore[no-untyped-call]
     assert closed["code"] == consumers.TOO_FAST_CODE
+
+
+async def test_a_feed_asked_for_while_its_key_was_revoked_ends_with_the_key(
+    venue: Any,  # noqa: F811
+    engine: Any,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its snapshot is being read when the socket is looked at again."""
+    monkeypatch.setattr(socket_guard, "RECHECK_SECONDS", 0.1)
+    alice = await sync_to_async(venue.investor)("Alice", usd=1_000)
+    connection = socket()
+    await connection.connect()
+    await log_in(connection, alice, "read")
+    key = await ApiKey.objects.aget(investor_id=alice)
+    read, reads, go_on = market_data.Feed._own_snapshot, asyncio.Event(), asyncio.Event()
+
+    async def read_slowly(feed: market_data.Feed, channel: str, investor_id: int) -> str:
+        reads.set()
+        await go_on.wait()
+        return await read(feed, channel, investor_id)
+
+    monkeypatch.setattr(market_data.Feed, "_own_snapshot", read_slowly)
+    await connection.send_json_to({"type": "subscribe", "channel": "orders"})
+    await asyncio.wait_for(reads.wait(), timeout=5)
+    await sync_to_async(api_keys.revoke)(investor_id=alice, key_id=key.key_id, now=clock.now())
+    assert (await connection.receive_json_from())["code"] == "not_authenticated"
+    go_on.set()
+    assert (await connection.receive_json_from())["type"] == "snapshot"
+
+    await order_entry.place(venue.order(alice, "buy", quantity=1, price=100))
+
+    assert (await ask(connection, type="ping"))["type"] == "pong"
+    await connection.disconnect()
 
 
 async def test_what_follows_a_clients_own_close_is_not_taken(
