@@ -32,6 +32,12 @@ def test_a_nul_in_an_address_is_a_bad_request_and_no_crash(
         assert client.get(address).status_code == 400
 
 
+def test_a_nul_in_a_form_names_no_listing(house: House, alice: object) -> None:  # noqa: F811
+    client = client_of(alice)  # type: ignore[arg-type]
+
+    assert client.post("/orders/cancel-all/", {"listing": "AAPLx\0USDC"}).status_code == 404
+
+
 @pytest.mark.parametrize(
     "address", ["/api/v1/balances/", "/api/v1/listings/", "/0/private/Balance"]
 )

@@ -60,6 +60,8 @@ def get_listing(*, symbol: str, reader: Reader) -> ListingView:
 
     :raises NotFound: unknown, or not offered to `reader`; the answer is the same.
     """
+    if "\0" in symbol:  # which the database would not even compare
+        raise NotFound("There is no such listing.")
     field = "wsname" if "/" in symbol else "symbol"
     found = _views_for(reader, Listing.objects.filter(**{f"{field}__iexact": symbol}))
     if not found:
