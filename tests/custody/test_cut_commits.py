@@ -27,10 +27,11 @@ def proxy(books: Books, monkeypatch: pytest.MonkeyPatch) -> Iterator[CuttingProx
     settings = connections["default"].settings_dict
     with CuttingProxy(settings["HOST"], int(settings["PORT"])) as proxy:
         connection.close()
-        monkeypatch.setitem(settings, "HOST", "127.0.0.1")
-        monkeypatch.setitem(settings, "PORT", str(proxy.port))
-        yield proxy
-        connection.close()
+        with monkeypatch.context() as line:
+            line.setitem(settings, "HOST", "127.0.0.1")
+            line.setitem(settings, "PORT", str(proxy.port))
+            yield proxy
+        connection.close()  # what looks at the books afterwards goes straight to them
 
 
 def cut(proxy: CuttingProxy, work: Callable[[], object], *, marker: str, deliver: bool) -> None:
