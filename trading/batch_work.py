@@ -48,6 +48,7 @@ def match(
     batch = Batch(Effects(passed.batch_no, owned.now), envelopes, passed.known)
     work = Work(pool_id, batch, Statements(), Mail([]))
     try:
+        owned.pool.end_due(batch.effects)
         if passed.inbox:
             apply_inbox(line, owned.pool, passed.inbox, batch.effects, pool_id)
             _know_new_assets(owned, line, pool_id, batch.effects)

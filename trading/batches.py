@@ -111,12 +111,13 @@ class Batch:
 
 
 def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None = None) -> None:
-    """What has fallen due, then every command of the batch; a refusal is that command's own."""
+    """What time has changed, then every command of the batch; a refusal is that command's own."""
     effects = batch.effects
     if effects.now >= pool.rates.changes_at:
         pool.rates.advance(effects.now)
     phases.advance(pool, effects)
-    pool.run_due(effects)
+    if pool.fired:
+        pool.run_fired(effects)  # what an earlier batch left over
     for envelope in batch.envelopes:
         try:
             _check_turn(envelope, batch, recent)

@@ -49,6 +49,7 @@ class GuardedDesk(Desk):
         """A batch without commands: what time and the outside world have changed."""
         self.batch_no += 1
         self.effects = Effects(self.batch_no, self.now)
+        self.pool.end_due(self.effects)
         phases.advance(self.pool, self.effects)
         if self.price is not None:
             self._publish(self.price)

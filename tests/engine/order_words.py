@@ -31,4 +31,5 @@ def trade_at(desk: Desk, price: float) -> None:
 def later(desk: Desk, seconds: float) -> None:
     """The next batch."""
     desk.effects = Effects(desk.effects.batch_no + 1, desk.effects.now + seconds)
-    desk.pool.run_due(desk.effects)
+    desk.pool.end_due(desk.effects)
+    desk.pool.run_fired(desk.effects)

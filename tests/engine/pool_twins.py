@@ -121,7 +121,8 @@ class PoolTwins:
         """A new batch, later."""
         self.commit()
         self.effects = Effects(self.effects.batch_no + 1, self.effects.now + seconds)
-        self.fast.run_due(self.effects)
+        self.fast.end_due(self.effects)
+        self.fast.run_fired(self.effects)
         self.naive.advance(self.effects.now)
 
     def _both(self, fast: Callable[[], object], naive: Callable[[], object]) -> str:

@@ -95,6 +95,7 @@ class Run:
 
     def _run(self, envelopes: list[Envelope], state: str, price: int) -> Effects:
         effects, market = Effects(self.desk.batch_no, self.desk.now), self.market
+        self.pool.end_due(effects)
         if state != market.rules.state:
             self.pool.set_rules(replace(market.rules, state=state), effects)
         assert market.guard.outside is not None

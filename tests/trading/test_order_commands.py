@@ -1,15 +1,19 @@
 """Commands on orders through a running engine: both or none, asked twice, judged alone."""
 
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 
+from kernel import clock
 from kernel.refusals import Refusal
-from trading import order_changes, order_entry
+from tests.trading_database import envelopes
+from trading import operations, order_changes, order_entry
 from trading.batches import ClientOrderIdReused
 from trading.commands import PlacePair, ReplaceOrder
-from trading.models import BookEvent, Order
+from trading.models import BookEvent, Order, Trade
 
 USD = 1_000_000
 
@@ -121,3 +125,23 @@ async def test_a_refused_order_is_kept_without_terms_that_nothing_can_have(
     assert {(status, reason) for _, status, reason in await rows()} == {
         ("refused", "malformed_order")
     }
+
+
+def test_an_order_has_ended_before_the_inbox_of_its_last_batch_is_taken(
+    venue: Any, hand_driven: Any
+) -> None:
+    """Here the end of an auction comes in the batch that ends the bid."""
+    alice, bob = venue.investor("Alice", usd=1_000), venue.investor("Bob", tokens=5)
+    set_state = partial(operations.set_listing_state, listing_id=venue.listing.pk)
+    set_state(state="auction", reason="a listing's first day")
+    hand_driven.process([])
+    ends = {"time_in_force": "gtd", "expires_at": clock.now().timestamp() + 0.5}
+    bid = venue.order(alice, "buy", quantity=1, price=101, **ends)
+    hand_driven.process(envelopes(bid, venue.order(bob, "sell", quantity=1, price=99)))
+    assert hand_driven.owned.pool.orders.keys() >= {bid.id}
+    set_state(state="online", reason="")
+    time.sleep(0.6)
+    hand_driven.process([])
+
+    assert Order.objects.get(id=bid.id).reason == "expired_gtd"
+    assert not Trade.objects.exists()

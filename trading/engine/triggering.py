@@ -154,8 +154,8 @@ class Triggering(Placing):
 
     # Time.
 
-    def run_due(self, effects: Effects) -> None:
-        """What has become due by this batch's time, and what an earlier one left over."""
+    def end_due(self, effects: Effects) -> None:
+        """What has ended by this batch's time: before anything else of the batch meets it."""
         self.timers.tidy(self.orders, effects.undo)
         for _ in range(DUE_PER_BATCH_MAX):
             entry = self.timers.pop_due(effects.now, effects.undo)
@@ -168,8 +168,6 @@ class Triggering(Placing):
                 self.set_dead_man(investor_id, None, effects)
                 own = self.orders_of.get(investor_id, {}).values()
                 self.pull_own(own, DEAD_MAN, effects)
-        if self.fired:
-            self.run_fired(effects)
 
     def _expire(self, order_id: UUID, moment: float, effects: Effects) -> None:
         order = self.orders.get(order_id)
