@@ -19,11 +19,15 @@ text is left to the library, frame by frame.
 from collections.abc import Callable
 from typing import Any
 
+from uvicorn.config import Config
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
 from trading.frames import EXTENSION, FrameReader
 
+# No message of ours is longer, whatever the server was started with: what is not whole yet
+# is kept, and put together anew with each piece that comes.
+MESSAGE_BYTES_MAX = 64 * 1024
 # How long a peer that is sent away may take to read why.
 GRACE_SECONDS = 5.0
 
@@ -34,6 +38,10 @@ class SocketProtocol(WebSocketsSansIOProtocol):
     on_text: Callable[[bytes], bool] | None = None
     _under_way = 0  # messages that went by ASGI and are not done with
     _reader: FrameReader | None = None
+
+    def __init__(self, config: Config, *others: Any, **named: Any) -> None:
+        config.ws_max_size = min(config.ws_max_size, MESSAGE_BYTES_MAX)
+        super().__init__(config, *others, **named)
 
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 
 from accounts import api_keys
 from accounts.models import ApiKey
+from bourse.socket_protocol import MESSAGE_BYTES_MAX
 from kernel import clock
 from kernel.refusals import Refusal
 from tests.trading.conftest import engine, venue  # noqa: F401
@@ -17,7 +18,8 @@ from tests.trading.test_market_data_slow import Client, server  # noqa: F401
 from tests.trading.test_websocket import _close_clients, ask, log_in, socket  # noqa: F401
 from trading import consumers, market_data, order_entry, socket_guard
 from trading.socket_guard import Allowance
-from trading.socket_orders import MESSAGE_BYTES_MAX, Desk
+from trading.socket_orders import MESSAGE_BYTES_MAX as SHORT_WAY_BYTES_MAX
+from trading.socket_orders import Desk
 
 
 class Nobody:
@@ -38,7 +40,7 @@ class Nobody:
         b'{"type":"cancel_order","client_order_id":"\xed\xa0\x80"}',
         b'{"type":"cancel_order","client_order_id":"\\ud800"}',
         b"\xff\xfe",
-        b" " * (MESSAGE_BYTES_MAX + 1),
+        b" " * (SHORT_WAY_BYTES_MAX + 1),
     ],
 )
 def test_what_cannot_be_decoded_is_left_to_who_can_say_so(text: bytes) -> None:
@@ -167,4 +169,20 @@ async def test_what_follows_a_clients_own_close_is_not_taken(
         await asyncio.wait_for(client.reader.read(1_000), timeout=5)
 
     assert taken == [text]
+    client.close()
+
+
+@pytest.mark.parametrize("first", [0x81, 0x82, 0x01])
+async def test_no_message_is_gathered_that_is_longer_than_any_of_ours(
+    server: uvicorn.Server,  # noqa: F811
+    first: int,
+) -> None:
+    """The server was started without a limit of its own, which is 16 MB then."""
+    client = await Client().open(server)
+
+    length = (MESSAGE_BYTES_MAX + 1).to_bytes(8, "big")
+    client.writer.write(bytes((first, 0xFF)) + length + b"\0\0\0\0" + b"a" * 100)
+
+    opcode, said = await asyncio.wait_for(client.receive(), timeout=5)
+    assert (opcode, said[:2]) == (8, (1009).to_bytes(2, "big"))
     client.close()
