@@ -228,3 +228,14 @@ def test_an_order_without_a_reference_has_no_name_but_its_own(alice: KrakenClien
         assert errors == ["EOrder:Unknown order"], method
     assert alice.private("OpenOrders", userref="None")[1]["open"] == {}
     assert look(alice, txid)["status"] == "open"
+
+
+def test_an_order_of_a_batch_that_is_only_to_be_judged_is_not_placed(alice: KrakenClient) -> None:
+    judged, late = BUY | {"validate": "true"}, BUY | {"deadline": "2026-01-01T00:00:00Z"}
+    for more in ({}, {"validate": False}, {"validate": True}):
+        answer = send_json(alice, "AddOrderBatch", PAIR | more | {"orders": [judged, late]})
+
+        first, second = answer[1]["orders"]
+        assert set(first) == {"descr"}, more
+        assert second == {"error": "EGeneral:Invalid arguments:deadline"}, more
+    assert not Order.objects.exists()

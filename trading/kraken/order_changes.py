@@ -63,10 +63,10 @@ def add_order_batch(caller: Caller, parameters: Parameters, now: datetime) -> Re
         raise KrakenError(f"{INVALID_ARGUMENTS}:orders")
     deadline = read_deadline(parameters, now)
     common = {
-        name: parameters.get(name)
-        for name in ("pair", "asset_class", "validate")
-        if parameters.has(name)
+        name: parameters.get(name) for name in ("pair", "asset_class") if parameters.has(name)
     }
+    if parameters.flag("validate"):  # else each order says so for itself
+        common["validate"] = "true"
     reader = reader_of(investor_id=caller.investor_id)
     found = [_read_one(each.with_values(common), caller, reader, now) for each in asked]
     commands = [each[0] for each in found if not isinstance(each, str)]
@@ -82,6 +82,8 @@ def _read_one(
     parameters: Parameters, caller: Caller, reader: Reader, now: datetime
 ) -> tuple[PlaceOrder, ListingView] | str:
     """One order of a batch, or Kraken's word for what is wrong with it."""
+    if parameters.has("deadline"):  # the batch has one for all
+        return f"{INVALID_ARGUMENTS}:deadline"
     try:
         return read_order(parameters, investor_id=caller.investor_id, reader=reader, now=now)
     except KrakenError as error:
