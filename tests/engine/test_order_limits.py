@@ -9,7 +9,7 @@ from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, CASH_ID, TOKEN, USD, Desk
 from tests.engine.order_words import later, order, place, trade_at
 from trading.commands import AmendOrder, CancelOrder, PlacePair
-from trading.engine import triggering
+from trading.engine import judging, triggering
 from trading.engine.admission import lowest_price
 from trading.engine.book import BookOrder, roll_back
 
@@ -141,3 +141,27 @@ def test_closes_do_not_grow_once_the_turn_of_one_has_come(
     second = [order for order in desk.pool.closes[entry.id] if order not in first]
     assert {order.quantity for order in second} == {3 * TOKEN}
     desk.pool.check_invariants()
+
+
+@pytest.mark.parametrize("kind", ["limit", "market"])
+def test_who_has_nothing_makes_no_one_search_the_whole_book(desk: Desk, kind: str) -> None:
+    """One fill beyond what there is settles it: the order will be refused."""
+    for number in range(30):
+        place(desk, BOB, "sell", "limit", 0.1, price=100 + number / 100)
+    price = {"price": 103} if kind == "limit" else {}
+    wanted = judging.make_order(
+        order(ALICE, "buy", kind, 3, **price),
+        desk.market,
+        desk.pool.eligibility[ALICE],
+        (1_000, 2_500),
+        desk.effects,
+    )
+    full = judging.plan_fills(wanted, desk.market)
+    assert len(full.fills) == 30
+    poor = judging.plan_fills(wanted, desk.market, 15 * USD)
+    assert poor.fills == full.fills[:2], "10 USDC are within 15, 20 are not"
+
+    desk.pool.funds[ALICE, CASH_ID].posted = 15 * USD
+    with pytest.raises(Refusal) as refused:
+        place(desk, ALICE, "buy", kind, 3, **price)
+    assert refused.value.code == "insufficient_funds"

@@ -160,8 +160,9 @@ class Changing(Triggering):
         """As if it came in now: at the back of its price, or matched at once."""
         admission.check_amended(draft, market)
         judging.size(draft, market)
-        planned = judging.plan_fills(draft, market)
-        self.check_funds(draft, market, planned, self.group_hold(order))
+        freed = self.group_hold(order)
+        planned = judging.plan_fills(draft, market, self.budget(draft, market, freed))
+        self.check_funds(draft, market, planned, freed)
         first_trade = len(effects.trades)
         self.take_away(order, market, effects)
         judging.save(order, effects.undo)

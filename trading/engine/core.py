@@ -10,6 +10,7 @@ from trading.engine.effects import Effects, TradeRecord
 from trading.engine.market import Market
 from trading.engine.matching import (
     CANCEL_NEWEST,
+    NO_BUDGET,
     NO_FILLS,
     Incoming,
     Plan,
@@ -19,7 +20,9 @@ from trading.engine.matching import (
 )
 
 
-def plan_order(market: Market, order: BookOrder, limit: int, lot: int) -> Plan:
+def plan_order(
+    market: Market, order: BookOrder, limit: int, lot: int, budget: int = NO_BUDGET
+) -> Plan:
     """What an order would fill now at `limit` or better; see `matching.plan`."""
     terms, quantity, book = order.terms, order.quantity, market.book
     ranks = book.asks.ranks if order.is_buy else book.bids.ranks
@@ -34,6 +37,7 @@ def plan_order(market: Market, order: BookOrder, limit: int, lot: int) -> Plan:
         order.taker_fee_e6,
         lot,
         CANCEL_NEWEST if terms is None else terms.self_trade_prevention,
+        budget,
     )
     return plan(book, incoming)
 

@@ -16,7 +16,7 @@ from trading.engine.effects import Effects
 from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
 from trading.engine.living import dearer_rate
 from trading.engine.market import Eligibility, Market, Rules
-from trading.engine.matching import Plan
+from trading.engine.matching import NO_BUDGET, Plan
 from trading.engine.specials import check_slices, set_cap, terms_for
 from trading.engine.terms import TRIGGERED_TYPES
 from trading.states import OrderStatus
@@ -104,9 +104,10 @@ def _check_worth(price: int, quantity: int, rules: Rules) -> None:
         raise admission.too_small(rules)
 
 
-def plan_fills(order: BookOrder, market: Market) -> Plan:
-    """What the order would fill at once.
+def plan_fills(order: BookOrder, market: Market, budget: int = NO_BUDGET) -> Plan:
+    """What the order would fill at once; no further than one fill beyond `budget`.
 
+    :param budget: what its sender has for it, cash of a buy or tokens of a sell.
     :raises WouldTake: post-only, and it would fill something.
     :raises admission.ListingRestricted: the listing takes only orders that rest now.
     :raises admission.PriceOutsideBand: it could neither match nor rest.
@@ -118,9 +119,9 @@ def plan_fills(order: BookOrder, market: Market) -> Plan:
     if guard.allows.gathers:
         return NO_FILLS
     if guard.width:
-        planned = _plan_in_band(order, limit, market)
+        planned = _plan_in_band(order, limit, market, budget)
     else:
-        planned = core.plan_order(market, order, limit, market.rules.lot)
+        planned = core.plan_order(market, order, limit, market.rules.lot, budget)
     if planned.fills or planned.meets_itself:
         if order.post_only:
             raise WouldTake
@@ -129,12 +130,12 @@ def plan_fills(order: BookOrder, market: Market) -> Plan:
     return planned
 
 
-def _plan_in_band(order: BookOrder, limit: int, market: Market) -> Plan:
+def _plan_in_band(order: BookOrder, limit: int, market: Market, budget: int) -> Plan:
     clipped = admission.clip_to_band(order.is_buy, limit, market)
     if clipped is None:
         planned = NO_FILLS
     else:
-        planned = core.plan_order(market, order, clipped, market.rules.lot)
+        planned = core.plan_order(market, order, clipped, market.rules.lot, budget)
     price = order.price
     is_stopped = price is not None and admission.is_beyond_band(order.is_buy, price, market)
     if is_stopped and not planned.fills:

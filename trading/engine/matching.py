@@ -21,14 +21,21 @@ CANCEL_NEWEST, CANCEL_OLDEST, CANCEL_BOTH, DECREMENT = (
 )
 
 
+NO_BUDGET = 1 << 62
+
+
 class Incoming:
     """What an order asks for. `limit` is its price or its protection price.
 
     Exactly one of `quantity` and `cash` bounds it: a buy's cash includes the
     fee at `rate_e6`, a sell's cash is what its fills may yield before fees.
+
+    `budget` is what the sender has, cash of a buy or tokens of a sell: a plan that has
+    passed it ends there, because the order will be refused.
     """
 
     __slots__ = (
+        "budget",
         "cash",
         "is_buy",
         "limit",
@@ -49,7 +56,9 @@ class Incoming:
         rate_e6: int,
         lot: int,
         prevention: str = CANCEL_NEWEST,
+        budget: int = NO_BUDGET,
     ) -> None:
+        self.budget = budget
         self.is_buy = is_buy
         self.owner_group = owner_group
         self.limit = limit
@@ -158,6 +167,8 @@ def _sweep(level: Level, incoming: Incoming, planned: Plan, millionths: int) -> 
     price, group = level.price, incoming.owner_group.int
     order = level.head
     while order is not None:
+        if (planned.cash if incoming.is_buy else planned.filled) > incoming.budget:
+            return False, millionths
         wanted = _wanted(incoming, price, planned, millionths)
         if wanted <= 0:
             return False, millionths
@@ -179,6 +190,8 @@ def _sweep_slices(
     price, group = level.price, incoming.owner_group.int
     queue = deque((order, shown(order), order.leaves) for order in level)
     while queue:
+        if (planned.cash if incoming.is_buy else planned.filled) > incoming.budget:
+            return False, millionths
         order, slice, leaves = queue.popleft()
         wanted = _wanted(incoming, price, planned, millionths)
         if wanted <= 0:

@@ -47,7 +47,7 @@ class Placing(Living):
         if order.status == UNTRIGGERED:
             planned = judging.NO_FILLS
         else:
-            planned = judging.plan_fills(order, market)
+            planned = judging.plan_fills(order, market, self.budget(order, market, freed))
         self.check_funds(order, market, planned, freed)
         return order, market, planned
 
@@ -79,12 +79,16 @@ class Placing(Living):
         self, order: BookOrder, market: Market, needed: int, freed: int = 0
     ) -> None:
         """:raises InsufficientFunds: less than `needed` is available."""
-        rules = market.rules
-        asset_id = rules.quote_id if order.is_buy else rules.base_id
-        available = self.available(order.investor_id, asset_id) + freed
+        available = self.budget(order, market, freed)
         if available < needed:
             text = cash_text if order.is_buy else token_text
             raise InsufficientFunds(available=text(available), needed=text(needed))
+
+    def budget(self, order: BookOrder, market: Market, freed: int = 0) -> int:
+        """What there is for an order: cash of a buy, tokens of a sell."""
+        rules = market.rules
+        asset_id = rules.quote_id if order.is_buy else rules.base_id
+        return self.available(order.investor_id, asset_id) + freed
 
     def accept(self, order: BookOrder, market: Market, planned: Plan, effects: Effects) -> None:
         """Let a judged order in: carry out its plan, or let it wait for its trigger."""

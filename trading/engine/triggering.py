@@ -131,7 +131,7 @@ class Triggering(Placing):
         effects.touch_order(order)
         try:
             admission.check_triggered(order, market)
-            planned = judging.plan_fills(order, market)
+            planned = judging.plan_fills(order, market, self.budget(order, market))
             self.check_funds(order, market, planned, 0)
         except Refusal as refusal:
             self.close(order, market, CANCELED, refusal.code, effects)
