@@ -15,6 +15,7 @@ class CuttingProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._sockets: list[socket.socket] = []
+        self._lock, self._is_over = threading.Lock(), False
         self._marker: bytes | None = None
         self._deliver = False
         self.is_swallowing = False
@@ -34,12 +35,19 @@ class CuttingProxy:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
-                server = socket.create_connection(self._target)
-                self._sockets += [client, server]
+                client = self._keep(self._listener.accept()[0])
+                server = self._keep(socket.create_connection(self._target))
                 link = _Link(self, client, server)
                 threading.Thread(target=link.up, daemon=True).start()
                 threading.Thread(target=link.down, daemon=True).start()
+
+    def _keep(self, one: socket.socket) -> socket.socket:
+        """Remember a socket, so that it is closed with the proxy; one that comes later is."""
+        with self._lock:
+            self._sockets.append(one)
+            if self._is_over:
+                one.close()
+        return one
 
     def __exit__(
         self,
@@ -47,7 +55,10 @@ class CuttingProxy:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for each in [self._listener, *self._sockets]:
+        with self._lock:
+            self._is_over = True
+            sockets = [self._listener, *self._sockets]
+        for each in sockets:
             # A thread that waits for the socket keeps it open otherwise.
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -101,6 +101,7 @@ class Sequencer:
                 self.drop()
         self._intake.give_back()
         self._writer.shutdown()
+        self._valkey.close()
 
     def own(self) -> bool:
         """Connect and become the owner; False when told to stop before."""
