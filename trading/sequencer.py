@@ -101,7 +101,6 @@ class Sequencer:
                 self.drop()
         self._intake.give_back()
         self._writer.shutdown()
-        self._valkey.close()
 
     def own(self) -> bool:
         """Connect and become the owner; False when told to stop before."""
@@ -121,12 +120,13 @@ class Sequencer:
         self._batch_no = 0  # the last one known to be committed; 0: none yet
 
     def drop(self) -> None:
-        """Give the pool up: close the line, forget everything."""
+        """Give the pool up: close the lines (Valkey's opens when asked again), forget all."""
         self._owned = None
         if self._under_way is not None:
             self._under_way[1].exception()  # wait: the connection is in use until then
         if self._connection is not None:
             self._connection.close()
+        self._valkey.close()
         self._forget()
 
     def _wait(self, seconds: float) -> None:
