@@ -83,14 +83,8 @@ def pull_beyond(pool: "Triggering", market: Market, effects: Effects) -> None:
 
 
 def _settle(pool: "Triggering", market: Market, execution: Execution, effects: Effects) -> None:
-    """Move both parties' balances for one trade; both orders were resting, and both hold."""
-    record, rules = effects.add_execution(market, execution), market.rules
-    buyer, seller = record.buyer.investor_id, record.seller.investor_id
-    cash, quantity = execution.cash, execution.quantity
-    pool.funds_of(buyer, rules.quote_id, effects).posted -= cash + record.buyer_fee
-    pool.funds_of(buyer, rules.base_id, effects).posted += quantity
-    pool.funds_of(seller, rules.base_id, effects).posted -= quantity
-    pool.funds_of(seller, rules.quote_id, effects).posted += cash - record.seller_fee
+    """One trade of an auction; both orders were resting, and both hold."""
+    pool.exchange(market, effects.add_execution(market, execution), effects)
     sides = (
         (execution.maker, execution.requeued),
         (execution.taker, execution.taker_requeued),

@@ -202,21 +202,26 @@ class Placing(Living):
         funds.held += held
 
     def _settle(self, market: Market, record: TradeRecord, effects: Effects) -> None:
-        """Move both parties' balances for one trade."""
-        execution, rules = record.execution, market.rules
-        maker = execution.maker
-        buyer, seller = record.buyer.investor_id, record.seller.investor_id
-        cash, quantity = execution.cash, execution.quantity
-        self.funds_of(buyer, rules.quote_id, effects).posted -= cash + record.buyer_fee
-        self.funds_of(buyer, rules.base_id, effects).posted += quantity
-        self.funds_of(seller, rules.base_id, effects).posted -= quantity
-        self.funds_of(seller, rules.quote_id, effects).posted += cash - record.seller_fee
+        """One trade of an incoming order: balances move, and the resting order's hold."""
+        execution = record.execution
+        maker, quantity = execution.maker, execution.quantity
+        self.exchange(market, record, effects)
         market.last = execution.price
         self.settle_hold(maker, market, effects)
         if execution.requeued:
             effects.amend(maker)
         if maker.terms is not None:
             self.after_fill(maker, quantity, market, effects)
+
+    def exchange(self, market: Market, record: TradeRecord, effects: Effects) -> None:
+        """Move both parties' balances for one trade."""
+        execution, rules = record.execution, market.rules
+        buyer, seller = record.buyer.investor_id, record.seller.investor_id
+        cash, quantity = execution.cash, execution.quantity
+        self.funds_of(buyer, rules.quote_id, effects).posted -= cash + record.buyer_fee
+        self.funds_of(buyer, rules.base_id, effects).posted += quantity
+        self.funds_of(seller, rules.base_id, effects).posted -= quantity
+        self.funds_of(seller, rules.quote_id, effects).posted += cash - record.seller_fee
 
     def settle_hold(self, order: BookOrder, market: Market, effects: Effects) -> None:
         """After a fill of a resting order: hold for what is left, or close it."""
