@@ -67,6 +67,8 @@ def _core(environment: Environment) -> Findings:
         yield 13, "ALLOWED_HOSTS must name the hosts you serve, not localhost or *."
     if not environment.email_url:
         yield 14, "EMAIL_URL must name a mail server: addresses are confirmed by mail."
+    if not environment.messages_per_second:
+        yield 15, "MESSAGES_PER_SECOND must be above 0: one investor could hold up the engine."
 
 
 def _servers(environment: Environment) -> Findings:

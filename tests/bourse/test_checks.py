@@ -64,6 +64,7 @@ def test_a_complete_production_environment_is_safe(safe: dict[str, Any]) -> None
         ("allowed_hosts", "*"),
         ("allowed_hosts", "localhost,bourse.example"),
         ("email_url", ""),
+        ("messages_per_second", 0),
         ("database_url", ""),
         ("database_owner_url", "postgresql://bourse_app:a@db.example/bourse"),
         ("redis_url", "redis://valkey.example/0"),
