@@ -20,7 +20,7 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from redis import RedisError
 from redis.asyncio import ConnectionPool
 from redis.asyncio.connection import AbstractConnection
@@ -147,7 +147,8 @@ class EngineLine:
                 async with asyncio.timeout(PUSH_SECONDS):
                     for pool_id, packed in by_pool.items():
                         await self._push_packed(commands_key(pool_id), packed)
-        except (RedisError, OSError, DatabaseError) as problem:  # a TimeoutError is an OSError
+        # A TimeoutError is an OSError; an InterfaceError (a line cut in use) is no DatabaseError.
+        except (RedisError, OSError, DatabaseError, InterfaceError) as problem:
             # Whether they arrived is unknown, so nothing is sent again.
             logger.error("commands could not be pushed: %s", problem)
             await self._push.disconnect(nowait=True)
