@@ -97,7 +97,7 @@ class ProtectionDesk(ReadOnlyAdmin):
         if row is None:
             return "continuous"
         until = f", until {row.until:%Y-%m-%d %H:%M:%S} UTC" if row.until else ""
-        return f"{row.phase.replace('_', ' ')} since batch {row.batch_no}{until}"
+        return f"{(row.shut_by or row.phase).replace('_', ' ')} since batch {row.batch_no}{until}"
 
     @admin.display(description="Taken up")
     def taken_up(self, listing: Listing) -> str:

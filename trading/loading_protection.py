@@ -13,13 +13,12 @@ from trading.engine.pool import Pool
 from trading.engine.protection import (
     BUCKET_SECONDS,
     WINDOW_SECONDS,
-    Guard,
     Outside,
     Trades,
     outside_price,
 )
 from trading.schedule import load_sessions
-from trading.states import ALLOWS, PHASE_ALLOWS, MarketPhase
+from trading.states import ALLOWS, EVERYTHING, PHASE_ALLOWS
 
 Connection = psycopg.Connection[Any]
 
@@ -49,8 +48,8 @@ PROXY = """
 """
 PHASES = """
     SELECT listing_id, phase, reason, extract(epoch FROM since)::float8,
-           extract(epoch FROM until)::float8, extensions
-      FROM trading_listingphase WHERE listing_id = ANY (%s) AND phase <> 'continuous'
+           extract(epoch FROM until)::float8, extensions, shut_by
+      FROM trading_listingphase WHERE listing_id = ANY (%s)
 """
 BREAKERS = """
     SELECT trade_date::text, level FROM trading_marketbreaker
@@ -72,7 +71,7 @@ def load_protection(connection: Connection, pool: Pool, pool_id: int, now: float
     """Everything that protects a pool's prices, as of the pool's last batch."""
     outlook = pool.outlook
     outlook.sessions = load_sessions(connection, now)
-    outlook.stretch = outlook.sessions.at(now)
+    outlook.stretch, outlook.looked_at = outlook.sessions.at(now), now
     rows = connection.execute(BREAKERS, [pool_id, BREAKERS_LOOKED_AT]).fetchall()
     outlook.fired = frozenset((day, each) for day, level in rows for each in range(1, level + 1))
     _load_phases(connection, pool)
@@ -111,16 +110,19 @@ def set_sessions(connection: Connection, pool: Pool, effects: Effects) -> None:
 
 def _load_phases(connection: Connection, pool: Pool) -> None:
     rows = connection.execute(PHASES, [list(pool.markets_by_id)]).fetchall()
-    for listing_id, phase, reason, since, until, extensions in rows:
+    for listing_id, phase, reason, since, until, extensions, shut_by in rows:
         market = pool.markets_by_id[listing_id]
-        market.guard = Guard(
-            allows=ALLOWS[market.rules.state] & PHASE_ALLOWS[phase],
-            limited_by=phase if phase != MarketPhase.LIMIT_STATE else "",
+        allowed = PHASE_ALLOWS[phase]
+        market.guard = replace(
+            market.guard,
+            allows=ALLOWS[market.rules.state] & allowed,
+            limited_by=market.guard.limited_by if allowed is EVERYTHING else phase,
             phase=phase,
             phase_reason=reason,
             phase_since=since,
             phase_until=until,
             extensions=extensions,
+            was_shut=shut_by,
         )
 
 

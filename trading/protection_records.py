@@ -8,13 +8,16 @@ from trading.records import Statements
 
 WRITE_PHASES = """
     INSERT INTO trading_listingphase
-           (batch_no, listing_id, phase, reason, since, until, extensions)
-    SELECT %s, listing_id, phase, reason, to_timestamp(since), to_timestamp(until), extensions
-      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::int[])
-           AS moved (listing_id, phase, reason, since, until, extensions)
+           (batch_no, listing_id, phase, reason, since, until, extensions, shut_by)
+    SELECT %s, listing_id, phase, reason, to_timestamp(since), to_timestamp(until), extensions,
+           shut_by
+      FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::float8[], %s::float8[], %s::int[],
+                  %s::text[])
+           AS moved (listing_id, phase, reason, since, until, extensions, shut_by)
         ON CONFLICT (listing_id) DO UPDATE
        SET batch_no = excluded.batch_no, phase = excluded.phase, reason = excluded.reason,
-           since = excluded.since, until = excluded.until, extensions = excluded.extensions
+           since = excluded.since, until = excluded.until, extensions = excluded.extensions,
+           shut_by = excluded.shut_by
 """
 WRITE_BREAKER = """
     INSERT INTO trading_marketbreaker
@@ -38,6 +41,7 @@ def write_protection(statements: Statements, pool_id: int, effects: Effects) -> 
                 array([repr(guard.phase_since) for guard in guards]),
                 array(["NULL" if until is None else repr(until) for until in untils]),
                 int_array([guard.extensions for guard in guards]),
+                text_array([guard.was_shut for guard in guards]),
             ],
         )
     at = datetime.fromtimestamp(effects.now, UTC)

@@ -40,6 +40,18 @@ def test_hours_that_begin_again_begin_with_an_auction() -> None:
     assert (desk.phase, desk.prices()) == (CONTINUOUS, [100])
 
 
+def test_hours_that_nobody_saw_end_and_begin_again_begin_with_an_auction_too() -> None:
+    desk = GuardedDesk("2026-11-24 15:59", hours="regular")
+    before = desk.market.guard
+
+    desk.until("2026-11-25 12:00")
+
+    assert (desk.phase, desk.market.guard.phase_reason) == (AUCTION, "session_closed")
+    desk.effects.roll_back()
+    assert desk.market.guard == before
+    assert desk.pool.outlook.looked_at == at("2026-11-24 15:59")
+
+
 def test_a_listing_that_trades_always_opens_on_sunday_without_an_auction() -> None:
     desk = GuardedDesk("2026-11-29 19:59:59")
     desk.until("2026-11-29 20:00")

@@ -15,7 +15,8 @@ from custody.models import Asset, LedgerAccount
 from custody.verification.run import verify_ledger
 from kernel import clock
 from kernel.ids import uuid7
-from reference.models import Instrument
+from reference.models import Instrument, ReferencePrice
+from tests.trading.by_hand import Hand, make_price
 from tests.trading_database import engine_database
 from trading.commands import PlaceOrder
 from trading.models import Listing
@@ -169,3 +170,17 @@ def hand_driven(venue: Venue, valkey_url: str) -> Iterator[Sequencer]:
     made.drop()
     report = verify_ledger()
     assert report.is_clean, report.differences
+
+
+@pytest.fixture
+def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
+    """The kernel's clock in the test's hand, at a Tuesday's noon in New York."""
+    moved = Hand()
+    monkeypatch.setattr(clock, "now", moved)
+    return moved
+
+
+@pytest.fixture
+def price(hand: Hand, venue: Venue) -> ReferencePrice:
+    """The share costs 100 dollars."""
+    return make_price(venue.token.instrument, 100, hand.now)

@@ -1,6 +1,6 @@
 """Protection with a real engine: it takes effect at a batch, is stored, and survives a restart."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,52 +8,12 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from kernel import clock
 from reference.models import Instrument, ReferencePrice, TradingDay
-from reference.sessions import NEW_YORK
+from tests.trading.by_hand import Hand, make_price, publish, restart
 from tests.trading_database import envelopes
 from trading import operations
 from trading.engine import phases
 from trading.models import BookEvent, InboxItem, ListingPhase, MarketBreaker, Order, Trade
-
-NOON = datetime(2026, 11, 24, 12, tzinfo=NEW_YORK).astimezone(UTC)
-
-
-class Hand:
-    """The kernel's clock in a test's hand."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def turn(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
-@pytest.fixture
-def hand(monkeypatch: pytest.MonkeyPatch) -> Hand:
-    moved = Hand()
-    monkeypatch.setattr(clock, "now", moved)
-    return moved
-
-
-@pytest.fixture
-def price(hand: Hand, venue: Any) -> ReferencePrice:
-    return make_price(venue.token.instrument, 100, hand.now)
-
-
-def make_price(instrument: Any, dollars: int, at: datetime, **more: Any) -> ReferencePrice:
-    return ReferencePrice.objects.create(
-        instrument=instrument, price_per_share_micros=dollars * 1_000_000,
-        confidence_micros=10_000, published_at=at, received_at=at, session="regular",
-        trade_date=at.date(), **more,
-    )  # fmt: skip
-
-
-def publish(price: ReferencePrice, at: datetime, **more: Any) -> None:
-    ReferencePrice.objects.filter(pk=price.pk).update(published_at=at, **more)
 
 
 def status(command: Any) -> tuple[str, str]:
@@ -105,12 +65,6 @@ def test_an_episode_is_stored_and_goes_on_after_a_restart(
     ]
     assert kinds.count("phase") == 4
     assert "indication" in kinds
-
-
-def restart(engine: Any) -> None:
-    engine.settle()
-    engine.drop()
-    assert engine.own()
 
 
 def test_a_halt_takes_effect_at_the_batch_that_staff_see(

@@ -94,6 +94,22 @@ def test_the_next_session_of_a_kind_is_found() -> None:
     assert opening.starts_at == at("2026-11-27 09:30")
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "sessions"),
+    [
+        ("2026-11-24 12:00", "2026-11-24 15:59", ["regular"]),
+        ("2026-11-24 15:59", "2026-11-24 16:00", ["regular", "post"]),
+        ("2026-11-24 16:00", "2026-11-25 09:30", ["post", "overnight", "pre", "regular"]),
+        ("2026-11-27 16:59", "2026-11-29 20:00", ["post", "weekend", "overnight"]),
+        ("2029-01-02 12:00", "2029-01-03 12:00", []),
+    ],
+)
+def test_the_sessions_of_a_while_are_found(since: str, until: str, sessions: list[str]) -> None:
+    found = SESSIONS.between(at(since), at(until))
+
+    assert [stretch.session for stretch in found] == sessions
+
+
 @pytest.mark.parametrize("instant", ["2023-12-01 12:00", "2029-01-02 12:00"])
 def test_beyond_the_calendar_nothing_is_guessed(instant: str) -> None:
     assert SESSIONS.at(at(instant)) is None

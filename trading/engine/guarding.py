@@ -22,6 +22,13 @@ def change(target: Any, effects: Effects, **values: Any) -> None:
         setattr(target, name, value)
 
 
+def set_shut(market: Market, effects: Effects, shut: str) -> None:
+    """Note what shuts the market, or that nothing does; in its row, for the next engine."""
+    since = market.guard.phase_since or effects.now
+    set_guard(market, effects, was_shut=shut, phase_since=since)
+    effects.phases[market.rules.id] = market
+
+
 def begin(
     market: Market,
     effects: Effects,

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from trading.engine import auction, calls, protection
 from trading.engine.effects import Effects
-from trading.engine.guarding import begin, change, set_guard
+from trading.engine.guarding import begin, change, set_guard, set_shut
 from trading.engine.market import Market, Rules
 from trading.engine.protection import BAND_EVERY_SECONDS, MILLION, NO_HIGH, Outside, Watch
-from trading.engine.sessions import Session
+from trading.engine.sessions import Session, Stretch
 from trading.states import (
     OPEN_SESSIONS,
     Condition,
@@ -46,12 +46,14 @@ def advance(pool: "Triggering", effects: Effects) -> None:
     watch, now = pool.outlook, effects.now
     if now < watch.due_at:
         return
-    change(watch, effects, stretch=watch.sessions.at(now))
+    passed = watch.sessions.between(watch.looked_at, now) if watch.looked_at else []
+    change(watch, effects, stretch=watch.sessions.at(now), looked_at=now)
     _check_breaker(pool, effects)
     due = [now + LOOK_EVERY_SECONDS]
     if watch.stretch is not None:
         due.append(watch.stretch.ends_at)
     for market in pool.markets_by_id.values():
+        _remember_closing(market, passed, effects)
         review(pool, market, effects)
         if market.guard.phase_until is not None:
             due.append(market.guard.phase_until)
@@ -152,6 +154,13 @@ def _is_closed(watch: Watch, rules: Rules) -> bool:
     return protection.stretch_name(watch.stretch) not in OPEN_SESSIONS[rules.hours]
 
 
+def _remember_closing(market: Market, passed: list[Stretch], effects: Effects) -> None:
+    """What was closed since the last look was shut, though no engine may have run then."""
+    open_sessions = OPEN_SESSIONS[market.rules.hours]
+    if not market.guard.was_shut and any(each.session not in open_sessions for each in passed):
+        set_shut(market, effects, Condition.SESSION_CLOSED.value)
+
+
 def _reopen(watch: Watch, market: Market, effects: Effects) -> None:
     """After its hours begin again, or a halt of the share ends, comes an auction."""
     guard = market.guard
@@ -162,7 +171,7 @@ def _reopen(watch: Watch, market: Market, effects: Effects) -> None:
         shut = Condition.SESSION_CLOSED.value
     if shut == guard.was_shut:
         return
-    set_guard(market, effects, was_shut=shut)
+    set_shut(market, effects, shut)
     if not shut and guard.phase in (CONTINUOUS, LIMIT_STATE, AUCTION):
         calls.start(market, effects, guard.was_shut)
 

@@ -79,6 +79,7 @@ class Watch:
     sessions: Sessions = field(default_factory=Sessions)
     stretch: Stretch | None = None
     due_at: float = 0.0  # when a market has to be looked at next
+    looked_at: float = 0.0  # when they were last, by this engine or the one before; 0: never
     proxy: Outside | None = None  # the instrument that stands for the whole market
     proxy_before: int | None = None  # its regular close of the day before
     fired: frozenset[tuple[str, int]] = frozenset()  # (trade date, level) of breakers

@@ -62,6 +62,12 @@ class Sessions:
             return None
         return self._stretches[index]
 
+    def between(self, since: float, until: float) -> list[Stretch]:
+        """The stretches that have lasted at some moment from `since` to `until`."""
+        first = max(bisect_right(self._starts, since) - 1, 0)
+        found = self._stretches[first : bisect_right(self._starts, until)]
+        return [stretch for stretch in found if stretch.ends_at > since]
+
     def next_of(self, now: float, sessions: frozenset[str]) -> Stretch | None:
         """The first stretch after the present one that is one of `sessions`."""
         for index in range(bisect_right(self._starts, now), len(self._stretches)):

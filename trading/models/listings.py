@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from trading.models.words import choices
-from trading.states import ListingState, MarketPhase, TradingHours
+from trading.states import Condition, ListingState, MarketPhase, TradingHours
 
 
 class Pool(models.Model):
@@ -141,6 +141,8 @@ class ListingPhase(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     extensions = models.SmallIntegerField(default=0)  # how often its auction was prolonged
+    # The condition that shuts it; an engine that finds it open again begins an auction.
+    shut_by = models.TextField(default="", blank=True)
     batch_no = models.BigIntegerField()
 
     class Meta:
@@ -148,6 +150,16 @@ class ListingPhase(models.Model):
             models.CheckConstraint(
                 condition=Q(phase__in=[phase.value for phase in MarketPhase]),
                 name="listing_phase_is_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    shut_by__in=[
+                        "",
+                        Condition.SESSION_CLOSED.value,
+                        Condition.SHARE_HALTED.value,
+                    ]
+                ),
+                name="listing_phase_shut_by_is_known",
             ),
         ]
 
