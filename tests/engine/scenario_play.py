@@ -132,17 +132,24 @@ class Play:
         """One line: something happens, and what the sender is told is as written."""
         done, _, expected = (part.strip() for part in line.partition("->"))
         verb, *words = done.split()
-        if verb == "wait":
-            self._batch([], seconds=float(words[0]))
-        elif verb == "price":
-            self.desk.price = float(words[0])
-            self._batch([])
+        if verb in ("wait", "price", "share"):
+            self._turn(verb, words[0])
+            phase = self.desk.phase
+            assert phase.startswith(expected), f"{line!r}: the listing is in phase {phase!r}"
         elif verb == "listing":
             self._set_state(words[0])
         else:
             answer = self._batch([self._command(self.people[verb], words)])
             told = f"refused {answer.code}" if answer.code else self._told(answer)
             assert told.startswith(expected), f"{line!r}: told {told!r}"
+
+    def _turn(self, verb: str, word: str) -> None:
+        """Time, or the world outside, has moved on."""
+        if verb == "price":
+            self.desk.price = float(word)
+        elif verb == "share":
+            self.desk.halt = "T1" if word == "halted" else ""
+        self._batch([], seconds=float(word) if verb == "wait" else 0.0)
 
     def _told(self, answer: Answer) -> str:
         if answer.order is None:
