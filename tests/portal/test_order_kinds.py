@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 
@@ -17,8 +18,10 @@ from tests.portal.test_trading_for_real import (
     start_engine,
     venue,
 )
-from trading import order_changes
+from tests.trading.test_kill_switches import stop
+from trading import order_changes, order_entry
 from trading.commands import PlaceOrder, PlacePair
+from trading.engine.stops import StopScope, TradingStopped
 from trading.models import Order
 
 __all__ = ["alice", "engine", "start_engine", "venue"]
@@ -102,6 +105,20 @@ def test_a_pair_s_other_half_says_why_it_went(alice: Investor, venue: Any) -> No
     assert "its other half was triggered, filled or canceled" in page_of(
         client, Order.objects.get(pk=second.id)
     )
+
+
+def test_an_order_that_a_kill_switch_pulled_says_so_in_words(alice: Investor, venue: Any) -> None:
+    client = client_of(alice)
+    limit_order(client)
+    resting = only_order(alice)
+    stop(StopScope.LISTING, venue.listing.pk)
+
+    with pytest.raises(TradingStopped):
+        order_entry.place_sync(venue.order(alice.pk, "buy", quantity=1, price=200))
+
+    assert "It was canceled: trading was stopped." in page_of(client, resting)
+    refused = only_order(alice, status="refused")
+    assert "It was refused and changed nothing: trading was stopped." in page_of(client, refused)
 
 
 def test_nobody_else_can_change_it(alice: Investor, venue: Any) -> None:

@@ -49,6 +49,9 @@ REASONS = {
     "ioc_rest": "the rest could not be filled at once",
     "no_liquidity": "nobody offered anything",
     "protection_price": "the price ran further than a market order may",
+    "price_band": "nothing trades beyond the price band",
+    "kill_switch": "trading was stopped",
+    "trading_stopped": "trading was stopped",
 }
 
 
