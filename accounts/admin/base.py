@@ -68,6 +68,12 @@ class FileAdmin(ReadOnlyAdmin):
             raise BadRequest("no such filter") from None
 
     def _act(self, request: HttpRequest, row: Any) -> HttpResponse:
+        """Do what the officer asks for in `act`.
+
+        :raises BadRequest: a field holds a NUL, which no text in the database can.
+        """
+        if any("\0" in value for _, values in request.POST.lists() for value in values):
+            raise BadRequest("a field with a NUL")
         name = self.acts.get(request.POST.get("act", ""))
         if name is None:
             raise Http404
