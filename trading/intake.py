@@ -57,13 +57,18 @@ class Intake:
         self._held.clear()
 
     def give_back(self) -> None:
-        """Leave what is held to the next engine, at the front of the list again."""
+        """Leave what is held to the next engine, at the front of the list again, and close."""
         if self._held:
             packed = [each.packed for each in reversed(self._held)]
             self.forget()
             with contextlib.suppress(redis.RedisError, OSError):
                 self._line.send_command("LPUSH", self._key, *packed)
                 self._line.read_response()
+        self.close()
+
+    def close(self) -> None:
+        """Close the line, of which the client's pool knows nothing; it opens when used again."""
+        self._line.disconnect()
 
     def _fetch(self, *, wait: bool) -> None:
         count = LOOK_AHEAD_MAX - len(self._held)

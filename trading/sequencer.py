@@ -126,6 +126,7 @@ class Sequencer:
             self._under_way[1].exception()  # wait: the connection is in use until then
         if self._connection is not None:
             self._connection.close()
+        self._intake.close()
         self._valkey.close()
         self._forget()
 

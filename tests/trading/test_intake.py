@@ -1,6 +1,8 @@
 """Which commands an engine takes first, from a list in a real Valkey."""
 
-from collections.abc import Iterator
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from trading.commands import (
     commands_key,
 )
 from trading.intake import Intake
+from trading.sequencer import Sequencer
 
 POOL = 77  # nobody else's
 
@@ -45,6 +48,12 @@ def cancel(investor_id: int) -> CancelOrder:
     return CancelOrder(investor_id=investor_id, client_order_id="mine")
 
 
+@pytest.fixture
+def source(valkey: redis.Redis) -> Iterator[Intake]:
+    with contextlib.closing(Intake(valkey, POOL)) as opened:
+        yield opened
+
+
 def push(valkey: redis.Redis, *commands: Command) -> None:
     pack = msgspec.msgpack.encode
     valkey.rpush(commands_key(POOL), *[pack(Envelope(each, 0.0, "me")) for each in commands])
@@ -54,30 +63,34 @@ def take(source: Intake) -> list[Any]:
     return [envelope.command for envelope in source.take(wait=False)]
 
 
-def test_an_engine_that_keeps_up_takes_all_as_they_came(valkey: redis.Redis) -> None:
+def test_an_engine_that_keeps_up_takes_all_as_they_came(
+    valkey: redis.Redis, source: Intake
+) -> None:
     sent = [place(1), cancel(2), place(3), cancel(4)]
     push(valkey, *sent)
 
-    assert take(Intake(valkey, POOL)) == sent
+    assert take(source) == sent
 
 
-def test_an_engine_that_is_behind_takes_cancels_before_others_orders(valkey: redis.Redis) -> None:
+def test_an_engine_that_is_behind_takes_cancels_before_others_orders(
+    valkey: redis.Redis, source: Intake
+) -> None:
     orders = [place(investor) for investor in range(1, 7)]
     late = [cancel(8), cancel(9)]
     push(valkey, *orders, *late)
-    source = Intake(valkey, POOL)
 
     assert take(source) == [*late, *orders[:2]]
     assert take(source) == orders[2:]
     assert take(source) == []
 
 
-def test_a_cancel_never_overtakes_an_order_of_its_own_investor(valkey: redis.Redis) -> None:
+def test_a_cancel_never_overtakes_an_order_of_its_own_investor(
+    valkey: redis.Redis, source: Intake
+) -> None:
     mine, my_cancel = place(1), cancel(1)
     others = [place(investor) for investor in (2, 3, 4, 5)]
     first_mine = cancel(6)
     push(valkey, first_mine, mine, *others, my_cancel, place(6), cancel(6))
-    source = Intake(valkey, POOL)
 
     taken = [command for _ in range(3) for command in take(source)]
 
@@ -88,15 +101,50 @@ def test_a_cancel_never_overtakes_an_order_of_its_own_investor(valkey: redis.Red
     assert of_six == [CancelOrder, PlaceOrder, CancelOrder]
 
 
-def test_what_is_behind_is_left_to_the_next_engine_in_its_order(valkey: redis.Redis) -> None:
+def test_what_is_behind_is_left_to_the_next_engine_in_its_order(
+    valkey: redis.Redis, source: Intake
+) -> None:
     orders = [place(investor) for investor in range(1, 9)]
     push(valkey, *orders[:7])
-    source = Intake(valkey, POOL)
     assert take(source) == orders[:4]
     push(valkey, orders[7])
 
     source.give_back()
 
-    heir = Intake(valkey, POOL)
-    assert take(heir) + take(heir) == orders[4:]
+    with contextlib.closing(Intake(valkey, POOL)) as heir:
+        assert take(heir) + take(heir) == orders[4:]
     assert take(source) == []
+
+
+def test_a_stopped_engine_leaves_no_line_to_valkey_open(
+    valkey: redis.Redis, start_engine: Callable[[], Sequencer]
+) -> None:
+    before = lines(valkey)
+    engine = start_engine()
+    wait_until(lambda: lines(valkey) - before)
+
+    engine.stop()
+
+    wait_until(lambda: not lines(valkey) - before)
+
+
+def test_who_has_given_back_leaves_no_line_open(valkey: redis.Redis, source: Intake) -> None:
+    before = lines(valkey)
+    push(valkey, *[place(investor) for investor in range(1, 9)])
+    take(source)
+    assert lines(valkey) - before
+
+    source.give_back()
+
+    wait_until(lambda: not lines(valkey) - before)
+
+
+def lines(valkey: redis.Redis) -> set[str]:
+    return {each["id"] for each in valkey.client_list()}
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    give_up_at = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
