@@ -240,8 +240,11 @@ class EngineLine:
         self._sweep = self._loop.call_later(SWEEP_SECONDS, self._give_up_late) if again else None
 
     async def close(self) -> None:
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
+        """End what is under way, since it would open the lines again, and close them."""
+        tasks = [task for task in (self._listening, self._flush) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         if self._sweep is not None:
             self._sweep.cancel()
         await self._push.disconnect()
