@@ -110,9 +110,6 @@ INSERT_EVENTS = """
         %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[],
         %s::text[])
 """
-# Postings' trigger looks up the few accounts that moved. By what PostgreSQL assumes of a disk
-# unless told otherwise it would rather read every account there is, at each batch.
-LOOK_UP_BY_INDEX = "SET LOCAL random_page_cost = 1.1"
 ANSWER_TRANSFERS = """
     UPDATE custody_pooltransfer AS asked
        SET state = answer.state, reason = answer.reason, done_batch = %s
@@ -175,8 +172,6 @@ def _write_ledger(
         if funds.held != held
     }
     hold_accounts(cursor, {account: delta for account, delta in deltas.items() if delta < 0})
-    if effects.trades or effects.transfers:
-        cursor.execute(LOOK_UP_BY_INDEX)
     write_entries(cursor, entries(effects, house), now, block)
     hold_accounts(cursor, {account: delta for account, delta in deltas.items() if delta > 0})
 

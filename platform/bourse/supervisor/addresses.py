@@ -42,7 +42,11 @@ SECRETS = (
 # A quiet machine's budget is 1.5 GB for everything.
 POSTGRES_SETTINGS = {
     "max_connections": "100",
-    "shared_buffers": "128MB",
+    "shared_buffers": "256MB",
+    # Orders, trades and postings are looked up by investor, so they are written all over their
+    # indexes, and a page's first change after a checkpoint writes the page whole: at the usual
+    # 1 GB there was a checkpoint every few seconds under load, and hardly anything but pages.
+    "max_wal_size": "4GB",
     "log_checkpoints": "off",
     # After a crash the data folder is written out first: at once, not its 1,900 files one by
     # one, which took most of the time until orders were answered again.
