@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -165,16 +166,21 @@ async def test_a_batch_that_waits_is_not_taken_for_a_dead_owner(
     await until_standing_by(1)
     order = await order_entry.place(venue.order(alice, "buy", quantity=1, price=90))
 
+    locked, ends = threading.Event(), threading.Event()
+
     def hold_up() -> None:
         with psycopg.connect(**engine_database()) as connection:
             connection.execute("SELECT FROM trading_order WHERE id = %s FOR UPDATE", [order.id])
+            locked.set()
             time.sleep(2 * SILENT_SECONDS)
+            ends.set()
 
     held_up = asyncio.create_task(asyncio.to_thread(hold_up))
-    await asyncio.sleep(0.2)
+    assert await asyncio.to_thread(locked.wait, 60)
     cancel = CancelOrder(investor_id=alice, order_id=order.id)
     canceled = await order_entry.cancel(cancel)
-    assert held_up.done(), "the batch waited for the lock"
+    assert ends.is_set(), "the batch waited for the lock"
+    await held_up
 
     assert canceled.status == "canceled"
     assert await owner_epoch() == 1
