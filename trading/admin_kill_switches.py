@@ -26,7 +26,8 @@ from kernel import clock
 from kernel.refusals import Refusal
 from reference.read_only import NamedRows
 from trading import kill_switches
-from trading.engine.stops import StopScope, TradingStopped
+from trading.engine.refusals import TradingStopped
+from trading.engine.stops import StopScope
 from trading.models import KillSwitch, KillSwitchEffect, Listing
 
 PERMISSION = kill_switches.PERMISSION

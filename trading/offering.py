@@ -10,7 +10,7 @@ from typing import Any
 
 from accounts.queries import get_eligibility, get_investor
 from custody.pages import list_holdings
-from trading.engine.admission import SellOnly
+from trading.engine.refusals import SellOnly
 from trading.models import Order
 from trading.states import LIVE_STATUSES
 

@@ -264,7 +264,7 @@ def place_command(
 
     :raises InvalidBody: fields that do not go together.
     :raises kernel.money.MalformedAmount: an amount is not plain digits, or too fine.
-    :raises trading.engine.admission.SellOnly: a buy of what they may only leave.
+    :raises trading.engine.refusals.SellOnly: a buy of what they may only leave.
     """
     check_together(body, at)
     check_side(listing, body.side)

@@ -25,7 +25,7 @@ from trading.commands import (
     PlacePair,
     ReplaceOrder,
 )
-from trading.engine.pool import OrderNotOpen, OrderUnknown
+from trading.engine.refusals import OrderNotOpen, OrderUnknown
 from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.order_entry import in_background, line, order_of
 
@@ -38,7 +38,7 @@ async def amend(
     """Change an open order; it is returned as its batch left it.
 
     :raises NotFound: no such order of this investor.
-    :raises trading.engine.pool.OrderNotOpen: it is closed already.
+    :raises trading.engine.refusals.OrderNotOpen: it is closed already.
     :raises Refusal: the engine's; the order stands as it was.
     """
     try:

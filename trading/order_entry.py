@@ -28,8 +28,7 @@ from trading.commands import (
     OrderView,
     PlaceOrder,
 )
-from trading.engine import admission, judging, specials, stops, throttle
-from trading.engine import pool as engine_pool
+from trading.engine import refusals as engine_refusals
 from trading.engine_line import COMMAND_TIMEOUT_SECONDS, EngineLine
 
 T = TypeVar("T")
@@ -42,8 +41,7 @@ class OrderRefused(Refusal):
 
 
 def _refusals() -> dict[str, type[Refusal]]:
-    modules = (admission, judging, specials, engine_pool, batches, stops, throttle)
-    kinds = [kind for module in modules for kind in vars(module).values()]
+    kinds = [kind for module in (engine_refusals, batches) for kind in vars(module).values()]
     return {
         kind.code: kind
         for kind in kinds
@@ -71,12 +69,12 @@ async def cancel(
     """Cancel an open order and return it as its batch left it.
 
     :raises NotFound: no such order of this investor.
-    :raises trading.engine.pool.OrderNotOpen: it is closed already.
+    :raises trading.engine.refusals.OrderNotOpen: it is closed already.
     :raises OutcomeUnknown: no answer came in time.
     """
     try:
         return await _send_cancel(command, timeout_seconds)
-    except engine_pool.OrderUnknown:
+    except engine_refusals.OrderUnknown:
         await raise_closed(command)
         raise
 
@@ -85,10 +83,10 @@ async def raise_closed(command: CancelOrder) -> None:
     """Say why the engine does not know what is to be canceled.
 
     :raises NotFound: no such order of this investor.
-    :raises trading.engine.pool.OrderNotOpen: it is closed already.
+    :raises trading.engine.refusals.OrderNotOpen: it is closed already.
     """
     status = await sync_to_async(_find_status)(command)
-    raise engine_pool.OrderNotOpen(status=status) from None
+    raise engine_refusals.OrderNotOpen(status=status) from None
 
 
 async def get_order(*, investor_id: int, order_id: UUID) -> OrderView:
@@ -110,9 +108,9 @@ def cancel_sync(command: CancelOrder) -> OrderView:
     """`cancel` for code without an event loop."""
     try:
         return in_background(_send_cancel(command, COMMAND_TIMEOUT_SECONDS))
-    except engine_pool.OrderUnknown:
+    except engine_refusals.OrderUnknown:
         # Read here: the background loop would ask for this very thread, which waits for it.
-        raise engine_pool.OrderNotOpen(status=_find_status(command)) from None
+        raise engine_refusals.OrderNotOpen(status=_find_status(command)) from None
 
 
 def get_order_sync(*, investor_id: int, order_id: UUID) -> OrderView:

@@ -10,7 +10,7 @@ from datetime import datetime
 from custody import pool_transfers
 from custody.models import PoolTransfer
 from custody.models.pool_transfers import PoolTransferState
-from trading.engine.pool import InsufficientFunds
+from trading.engine.refusals import InsufficientFunds
 
 PURPOSE = "another pool"
 

@@ -25,7 +25,7 @@ from trading.commands import (
     PlaceOrder,
     ReplaceOrder,
 )
-from trading.engine.pool import OrderUnknown
+from trading.engine.refusals import OrderUnknown
 from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.offering import Reader
 from trading.order_bodies import (

@@ -20,7 +20,7 @@ from kernel import clock
 from kernel.refusals import OutcomeUnknown, Refusal
 from trading import order_entry, queries, socket_guard
 from trading.commands import Answer, CancelOrder, OrderView, PlaceOrder, Source
-from trading.engine.pool import OrderUnknown
+from trading.engine.refusals import OrderUnknown
 from trading.engine_line import COMMAND_TIMEOUT_SECONDS
 from trading.offering import Reader
 from trading.order_bodies import (

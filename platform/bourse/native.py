@@ -34,9 +34,34 @@ MODULES = (
     "trading.engine.effects",
     "trading.engine.core",
     "trading.engine.auction",
+    "trading.engine.admission",
+    "trading.engine.judging",
+    "trading.engine.specials",
+    "trading.engine.conditions",
+    "trading.engine.timers",
+    "trading.engine.rates",
+    "trading.engine.sessions",
+    "trading.engine.protection",
+    "trading.engine.phases",
+    "trading.engine.calls",
+    "trading.engine.guarding",
+    "trading.engine.stopping",
+    "trading.engine.stops",
+    "trading.engine.throttle",
+    "trading.engine.state",
+    "trading.engine.living",
+    "trading.engine.placing",
+    "trading.engine.triggering",
+    "trading.engine.changing",
+    "trading.engine.pool",
 )
 # Compiled code relies on the types in what it imports as well.
-SOURCES = ("trading/engine/*.py", "trading/commands.py", "platform/kernel/*.py")
+SOURCES = (
+    "trading/engine/*.py",
+    "trading/commands.py",
+    "trading/states.py",
+    "platform/kernel/*.py",
+)
 SUFFIX = EXTENSION_SUFFIXES[0]  # names the interpreter, its version and the processor
 
 

@@ -11,7 +11,7 @@ from kernel.money import MalformedAmount
 from tests.api.shapes import LISTING
 from trading import order_bodies as bodies
 from trading.commands import CancelOrder, PlaceOrder
-from trading.engine.admission import SellOnly
+from trading.engine.refusals import SellOnly
 
 LIMIT = {
     "listing": "AAPLxUSDC",

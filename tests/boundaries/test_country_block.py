@@ -27,7 +27,7 @@ from reference.models import CountryRule
 from tests.partners import KrakenClient, Partner
 from tests.trading.test_websocket import _close_clients, ask, next_of, socket  # noqa: F401
 from trading import operations, order_entry
-from trading.engine.admission import SellOnly
+from trading.engine.refusals import SellOnly
 from trading.kraken import public
 from trading.models import Order
 from trading.views.buy import SALT

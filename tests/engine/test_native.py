@@ -15,12 +15,16 @@ import sys
 sys.path[:0] = [".", "platform"]
 from bourse import native
 assert native.install()
-from trading.engine import book, core
-assert book.__file__.endswith(native.SUFFIX) and core.__file__.endswith(native.SUFFIX)
+from trading.engine import core, pool
+assert core.__file__.endswith(native.SUFFIX) and pool.__file__.endswith(native.SUFFIX)
 import pytest
-sys.exit(pytest.main(["-q", "-n0", "--noconftest", "-p", "no:cacheprovider", *sys.argv[1:]]))
+plugins = ["-p", "tests.engine.conftest", "-p", "no:cacheprovider"]
+sys.exit(pytest.main(["-q", "-n0", "--noconftest", *plugins, *sys.argv[1:]]))
 """
-PROPERTIES = ["test_book.py", "test_auction.py", "test_fees.py", "test_pool.py"]
+PROPERTIES = [
+    *("test_book.py", "test_auction.py", "test_fees.py", "test_pool.py", "test_pool_twins.py"),
+    *("test_rules.py", "test_order_lives.py", "test_order_changes.py", "test_stops.py"),
+]
 
 
 @pytest.fixture(scope="module")

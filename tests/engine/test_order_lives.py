@@ -10,7 +10,7 @@ from kernel.refusals import Refusal
 from tests.desk import ALICE, BOB, CAROL, TOKEN, USD, Desk
 from tests.engine.order_words import later, order, place, trade_at
 from trading.commands import CancelAllAfter
-from trading.engine import specials, timers, triggering
+from trading.engine import refusals, specials, timers, triggering
 from trading.engine.effects import Effects
 from trading.engine.guarding import set_guard
 from trading.states import NOTHING
@@ -133,7 +133,7 @@ def test_a_percentage_trails_the_best_price_and_a_limit_stands_off_the_trigger(
 
 
 def test_a_trailing_stop_needs_a_price_to_trail(desk: Desk) -> None:
-    with pytest.raises(specials.ReferenceMissing):
+    with pytest.raises(refusals.ReferenceMissing):
         place(desk, ALICE, "sell", "trailing_stop", trail=3)
 
 
@@ -144,7 +144,7 @@ def test_only_so_many_trailing_stops_are_followed(
     monkeypatch.setattr(specials, "TRAILING_PER_INVESTOR_MAX", 2)
     for _ in range(2):
         place(desk, ALICE, "sell", "trailing_stop", trail=3)
-    with pytest.raises(specials.TooManyTrailingStops):
+    with pytest.raises(refusals.TooManyTrailingStops):
         place(desk, ALICE, "sell", "trailing_stop", trail=3)
     place(desk, BOB, "sell", "trailing_stop", trail=3)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.desk import ALICE, BOB, CAROL
 from tests.engine.guarded import GuardedDesk, refused
-from trading.engine import admission, phases
+from trading.engine import phases, refusals
 from trading.states import EVERYTHING, MarketPhase
 
 CONTINUOUS, LIMIT_STATE = MarketPhase.CONTINUOUS, MarketPhase.LIMIT_STATE
@@ -45,10 +45,10 @@ def test_an_order_that_could_neither_match_nor_rest_is_refused_with_the_band() -
     desk = GuardedDesk()
 
     high = refused(
-        lambda: desk.place(ALICE, "buy", quantity=1, price=111), admission.PriceOutsideBand
+        lambda: desk.place(ALICE, "buy", quantity=1, price=111), refusals.PriceOutsideBand
     )
     assert high == {"low": "90.00", "high": "110.00"}
-    refused(lambda: desk.place(ALICE, "sell", quantity=1, price=89), admission.PriceOutsideBand)
+    refused(lambda: desk.place(ALICE, "sell", quantity=1, price=89), refusals.PriceOutsideBand)
     assert desk.place(ALICE, "buy", quantity=1, price=80).status == "open", "far below is harmless"
 
 
@@ -61,7 +61,7 @@ def test_a_band_that_moved_leaves_old_orders_alone_until_the_auction() -> None:
 
     assert desk.band == (76.5, 93.5)
     assert desk.phase == LIMIT_STATE
-    refused(lambda: desk.place(BOB, "sell", quantity=1, price=85), admission.PriceOutsideBand)
+    refused(lambda: desk.place(BOB, "sell", quantity=1, price=85), refusals.PriceOutsideBand)
     assert desk.place(BOB, "sell", quantity=1).filled == 0, "nobody picks the old bid off"
     assert stale.status == "open"
 
@@ -134,9 +134,7 @@ def test_a_whole_episode_of_limit_state_pause_and_auction() -> None:
     desk.wait(1)
     assert desk.phase == PAUSE
 
-    paused = refused(
-        lambda: desk.place(BOB, "sell", quantity=1, price=110), admission.TradingPaused
-    )
+    paused = refused(lambda: desk.place(BOB, "sell", quantity=1, price=110), refusals.TradingPaused)
     assert paused == {"until": "2026-11-24T17:05:15Z"}
     desk.wait(299)
     assert desk.phase == PAUSE
@@ -151,7 +149,7 @@ def test_a_whole_episode_of_limit_state_pause_and_auction() -> None:
     assert ("indication", 108_010_000, 100_000_000, 0) in [
         (event[0], *event[2:]) for event in desk.effects.events[1]
     ]
-    refused(lambda: desk.place(CAROL, "buy", quantity=1), admission.ListingRestricted)
+    refused(lambda: desk.place(CAROL, "buy", quantity=1), refusals.ListingRestricted)
 
     desk.wait(60)
     assert desk.phase == CONTINUOUS

@@ -2,7 +2,7 @@
 
 from tests.desk import ALICE, BOB
 from tests.engine.guarded import GuardedDesk, at, refused
-from trading.engine import admission
+from trading.engine import refusals
 from trading.engine.protection import Outside
 from trading.states import EVERYTHING, MarketPhase
 
@@ -18,7 +18,7 @@ def test_a_closed_listing_says_when_it_opens_and_its_orders_stay() -> None:
 
     desk.until("2026-11-25 16:00")
 
-    told = refused(lambda: desk.place(BOB, "sell", quantity=1, price=99), admission.SessionClosed)
+    told = refused(lambda: desk.place(BOB, "sell", quantity=1, price=99), refusals.SessionClosed)
     assert told == {"hours": "regular", "opens_at": "2026-11-27T14:30:00Z"}
     assert resting.status == "open"
     assert desk.cancel(resting).status == "canceled"
@@ -64,7 +64,7 @@ def test_a_halt_of_the_share_refuses_with_its_reason_and_ends_in_an_auction() ->
     desk.wait(1)
 
     told = refused(
-        lambda: desk.place(ALICE, "buy", quantity=1, price=99), admission.UnderlyingHalted
+        lambda: desk.place(ALICE, "buy", quantity=1, price=99), refusals.UnderlyingHalted
     )
     assert told == {"reason": "T1 news pending"}
 
@@ -79,7 +79,7 @@ def test_a_price_that_is_too_old_stops_trading_until_the_next_one() -> None:
     desk.wait(61)
     assert desk.place(ALICE, "buy", quantity=1, price=99).status == "open", "stale, not yet long"
     desk.wait(60)
-    refused(lambda: desk.place(ALICE, "buy", quantity=1, price=99), admission.ReferenceStale)
+    refused(lambda: desk.place(ALICE, "buy", quantity=1, price=99), refusals.ReferenceStale)
 
     desk.is_fresh = True
     desk.wait(1)
@@ -131,7 +131,7 @@ def test_a_weekend_from_friday_s_close_to_monday() -> None:
     assert desk.band == (85, 115)
     bought = desk.place(ALICE, "buy", quantity=1)
     assert bought.status == "filled", "a market order is a limit at its protection price"
-    refused(lambda: desk.place(ALICE, "buy", quantity=1, price=116), admission.PriceOutsideBand)
+    refused(lambda: desk.place(ALICE, "buy", quantity=1, price=116), refusals.PriceOutsideBand)
 
     desk.until("2026-11-22 20:00")
     assert desk.band == (90, 110)
@@ -155,7 +155,7 @@ def test_a_fall_of_seven_percent_stops_everything_for_a_quarter_of_an_hour_once(
     fall(desk, 7)
     assert (desk.phase, desk.market.guard.phase_reason) == (BREAKER, "level_1")
     assert desk.effects.breakers[0][:2] == ("2026-11-24", 1)
-    told = refused(lambda: desk.place(ALICE, "buy", quantity=1, price=99), admission.MarketBroken)
+    told = refused(lambda: desk.place(ALICE, "buy", quantity=1, price=99), refusals.MarketBroken)
     assert told["reason"] == "level_1"
 
     desk.wait(900)
@@ -192,11 +192,11 @@ def test_outside_regular_hours_the_breaker_rests() -> None:
 def test_an_order_is_worth_and_is_at_most_what_the_listing_allows() -> None:
     desk = GuardedDesk(max_cash=500_000_000, max_quantity=6 * 10**8)
 
-    told = refused(lambda: desk.place(ALICE, "buy", quantity=5, price=101), admission.OrderTooLarge)
+    told = refused(lambda: desk.place(ALICE, "buy", quantity=5, price=101), refusals.OrderTooLarge)
     assert told == {"maximum": "500.00"}
-    told = refused(lambda: desk.place(ALICE, "sell", quantity=7, price=60), admission.OrderTooLarge)
+    told = refused(lambda: desk.place(ALICE, "sell", quantity=7, price=60), refusals.OrderTooLarge)
     assert told == {"maximum_quantity": "6"}
-    refused(lambda: desk.place(ALICE, "buy", cash=501), admission.OrderTooLarge)
+    refused(lambda: desk.place(ALICE, "buy", cash=501), refusals.OrderTooLarge)
     assert desk.place(ALICE, "buy", quantity=5, price=100).status == "open"
 
 
@@ -205,6 +205,6 @@ def test_a_market_order_is_worth_no_more_than_the_largest_either() -> None:
     for quantity in (2, 3):
         desk.place(BOB, "sell", quantity=quantity, price=101)
 
-    told = refused(lambda: desk.place(ALICE, "buy", quantity=5), admission.OrderTooLarge)
+    told = refused(lambda: desk.place(ALICE, "buy", quantity=5), refusals.OrderTooLarge)
 
     assert told == {"maximum": "500.00"}

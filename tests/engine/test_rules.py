@@ -7,10 +7,9 @@ from uuid import UUID
 import pytest
 
 from kernel.refusals import Refusal
-from trading.engine import admission, phases
-from trading.engine.judging import WouldTake
-from trading.engine.pool import InsufficientFunds
+from trading.engine import phases, refusals
 from trading.engine.protection import Outside
+from trading.engine.refusals import InsufficientFunds, WouldTake
 
 USD, TOKEN = 1_000_000, 10**8
 ALICE, BOB, CAROL = 1, 2, 3
@@ -150,21 +149,21 @@ def test_a_cancel_returns_the_whole_hold(desk: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "refusal"),
     [
-        ({"price": 100.001, "quantity": 1}, admission.PriceNotOnTick),
-        ({"price": 100, "quantity_units": 50}, admission.QuantityNotOnLot),
-        ({"price": 100, "quantity": 0.009}, admission.OrderTooSmall),
-        ({"price": 100, "quantity_units": 0}, admission.OrderTooSmall),
-        ({"price": 100, "quantity_units": -100}, admission.OrderTooSmall),
-        ({"price": 100, "quantity_units": 10**17}, admission.OrderTooLarge),
-        ({"price": 100, "cash": 0.99}, admission.OrderTooSmall),
-        ({"cash": 10**9}, admission.OrderTooLarge),
-        ({"price": 0, "quantity": 1}, admission.PriceNotOnTick),
-        ({"price": 100}, admission.MalformedOrder),
-        ({"price": 100, "quantity": 1, "cash": 5}, admission.MalformedOrder),
-        ({"quantity": 1, "post_only": True}, admission.MalformedOrder),
-        ({"quantity": 1, "type": "limit"}, admission.MalformedOrder),
-        ({"quantity": 1, "client_order_id": "x" * 65}, admission.MalformedOrder),
-        ({"quantity": 1, "listing": "NOPE"}, admission.ListingUnknown),
+        ({"price": 100.001, "quantity": 1}, refusals.PriceNotOnTick),
+        ({"price": 100, "quantity_units": 50}, refusals.QuantityNotOnLot),
+        ({"price": 100, "quantity": 0.009}, refusals.OrderTooSmall),
+        ({"price": 100, "quantity_units": 0}, refusals.OrderTooSmall),
+        ({"price": 100, "quantity_units": -100}, refusals.OrderTooSmall),
+        ({"price": 100, "quantity_units": 10**17}, refusals.OrderTooLarge),
+        ({"price": 100, "cash": 0.99}, refusals.OrderTooSmall),
+        ({"cash": 10**9}, refusals.OrderTooLarge),
+        ({"price": 0, "quantity": 1}, refusals.PriceNotOnTick),
+        ({"price": 100}, refusals.MalformedOrder),
+        ({"price": 100, "quantity": 1, "cash": 5}, refusals.MalformedOrder),
+        ({"quantity": 1, "post_only": True}, refusals.MalformedOrder),
+        ({"quantity": 1, "type": "limit"}, refusals.MalformedOrder),
+        ({"quantity": 1, "client_order_id": "x" * 65}, refusals.MalformedOrder),
+        ({"quantity": 1, "listing": "NOPE"}, refusals.ListingUnknown),
     ],
 )
 def test_an_order_that_breaks_the_listings_rules_is_refused(
@@ -218,17 +217,17 @@ def test_who_is_blocked_may_still_leave_unless_frozen(desk: Any) -> None:
     desk.allow(ALICE, may_buy=False, reason_code="country_not_served")
     desk.allow(BOB, may_buy=False, may_sell=False, reason_code="frozen")
 
-    with pytest.raises(admission.NotEligible):
+    with pytest.raises(refusals.NotEligible):
         desk.place(ALICE, "buy", quantity=1, price=100)
     assert desk.place(ALICE, "sell", quantity=1, price=100).status == "open"
-    with pytest.raises(admission.NotEligible):
+    with pytest.raises(refusals.NotEligible):
         desk.place(BOB, "sell", quantity=1, price=100)
 
 
 def test_nobody_buys_a_token_whose_disclosure_they_have_not_accepted(desk: Any) -> None:
     desk.allow(ALICE, accepted=frozenset())
 
-    with pytest.raises(admission.DisclosureNotAccepted):
+    with pytest.raises(refusals.DisclosureNotAccepted):
         desk.place(ALICE, "buy", quantity=1, price=100)
 
 
@@ -252,7 +251,7 @@ def test_a_limit_far_from_the_reference_is_refused_and_the_collar_bounds_market_
 ) -> None:
     desk.market.reference = 100 * USD
 
-    with pytest.raises(admission.PriceOutsideCollar):
+    with pytest.raises(refusals.PriceOutsideCollar):
         desk.place(ALICE, "buy", quantity=1, price=151)
 
     desk.place(BOB, "sell", quantity=1, price=150)
@@ -264,7 +263,7 @@ def test_orders_wait_while_the_share_behind_the_token_is_halted(desk: Any) -> No
     halted = Outside(100 * USD, desk.effects.now, is_halted=True, halt_reason="T1")
     phases.set_outside(desk.pool, desk.market, halted, desk.effects)
 
-    with pytest.raises(admission.UnderlyingHalted):
+    with pytest.raises(refusals.UnderlyingHalted):
         desk.place(ALICE, "buy", quantity=1, price=100)
 
 

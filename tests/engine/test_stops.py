@@ -7,8 +7,9 @@ import pytest
 from tests.desk import ALICE, BOB, CAROL, RULES, TOKEN, USD
 from trading.commands import PlaceOrder, PlacePair
 from trading.engine.market import Eligibility, Rules
+from trading.engine.refusals import TradingStopped
 from trading.engine.stopping import set_stops
-from trading.engine.stops import Stop, Stops, TradingStopped
+from trading.engine.stops import Stop, Stops
 
 ACME = 7
 VENUE = Stop(1, "venue", 0, "")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading.engine.book import UndoLog, roll_back
-from trading.engine.throttle import Throttle, TooManyMessages
+from trading.engine.refusals import TooManyMessages
+from trading.engine.throttle import Throttle
 
 ALICE, BOB = 1, 2
 

@@ -21,7 +21,8 @@ from tests.portal.test_trading_for_real import (
 from tests.trading.test_kill_switches import stop
 from trading import order_changes, order_entry
 from trading.commands import PlaceOrder, PlacePair
-from trading.engine.stops import StopScope, TradingStopped
+from trading.engine.refusals import TradingStopped
+from trading.engine.stops import StopScope
 from trading.models import Order
 
 __all__ = ["alice", "engine", "start_engine", "venue"]

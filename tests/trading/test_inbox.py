@@ -10,7 +10,7 @@ from custody import pool_transfers
 from custody.models import PoolTransfer
 from kernel import clock
 from trading import operations, order_entry
-from trading.engine import admission
+from trading.engine import refusals
 from trading.models import InboxItem, Order
 
 
@@ -61,7 +61,7 @@ async def test_a_halt_refuses_new_orders_and_still_lets_old_ones_go(
     await halt(listing_id=venue.listing.pk, state="halted", reason="News pending")
     await consumed()
 
-    with pytest.raises(admission.ListingClosed):
+    with pytest.raises(refusals.ListingClosed):
         await order_entry.place(venue.order(alice, "buy", quantity=1, price=90))
     canceled = await order_entry.cancel(CancelOrder(investor_id=alice, order_id=order.id))
     assert canceled.status == "canceled"
@@ -83,7 +83,7 @@ async def test_blocking_a_country_pulls_its_buys_and_refuses_new_ones(
     await consumed()
 
     assert await status(bid.id) == ("canceled", "sell_only")
-    with pytest.raises(admission.SellOnly):
+    with pytest.raises(refusals.SellOnly):
         await order_entry.place(venue.order(marie, "buy", quantity=1, price=90))
     sell = await order_entry.place(venue.order(marie, "sell", quantity=1, price=90))
     assert sell.status == "open", "who holds it may leave"

@@ -8,8 +8,7 @@ from asgiref.sync import sync_to_async
 from kernel.refusals import NotFound
 from trading import order_entry, queries
 from trading.commands import CancelOrder
-from trading.engine.admission import NotEligible
-from trading.engine.pool import InsufficientFunds, OrderNotOpen
+from trading.engine.refusals import InsufficientFunds, NotEligible, OrderNotOpen
 
 
 async def on_db(work: Any, *arguments: Any, **named: Any) -> Any:

@@ -19,7 +19,7 @@ from reference.models import Instrument
 from tests.trading.conftest import TOKEN, USD, Venue
 from trading import operations, order_entry
 from trading.commands import Answer, CancelOrder
-from trading.engine.pool import InsufficientFunds
+from trading.engine.refusals import InsufficientFunds
 from trading.models import Order
 from trading.pool_routes import merge
 

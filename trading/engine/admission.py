@@ -7,11 +7,30 @@ refusal with its own code. Funds are judged later, on the plan of its fills
 
 from datetime import UTC, datetime
 
-from kernel.refusals import NotFound, Refusal
+from kernel.refusals import Refusal
 from trading.commands import PlaceOrder
 from trading.engine.book import BookOrder
 from trading.engine.fees import MILLION, TOKEN, cash_text, token_text
 from trading.engine.market import Eligibility, Market, Rules
+from trading.engine.refusals import (
+    DisclosureNotAccepted,
+    ListingClosed,
+    ListingRestricted,
+    MalformedOrder,
+    MarketBroken,
+    NotEligible,
+    OrderTooLarge,
+    OrderTooSmall,
+    PriceNotOnTick,
+    PriceOutsideBand,
+    PriceOutsideCollar,
+    QuantityNotOnLot,
+    ReferenceStale,
+    SellOnly,
+    SessionClosed,
+    TradingPaused,
+    UnderlyingHalted,
+)
 from trading.engine.terms import TRIGGERED_TYPES
 from trading.states import ALLOWS, EVERYTHING, Condition, MarketPhase
 
@@ -22,115 +41,6 @@ PRICE_MAX = ORDER_CASH_MAX  # of a whole token
 CLIENT_ORDER_ID_LENGTH_MAX = 64
 WITH_LIMIT = ("limit", "stop_loss_limit", "take_profit_limit")
 AT_ONCE = ("ioc", "fok")
-
-
-class ListingUnknown(NotFound):
-    """There is no such listing."""
-
-    code = "listing_not_found"
-
-
-class MalformedOrder(Refusal):
-    """The order contradicts itself."""
-
-    code = "malformed_order"
-
-
-class PriceNotOnTick(Refusal):
-    """The price is not a multiple of the listing's tick."""
-
-    code = "price_not_on_tick"
-
-
-class QuantityNotOnLot(Refusal):
-    """The quantity is not a multiple of the listing's lot."""
-
-    code = "quantity_not_on_lot"
-
-
-class OrderTooSmall(Refusal):
-    """The order is worth less than the listing's minimum."""
-
-    code = "order_too_small"
-
-
-class OrderTooLarge(Refusal):
-    """The order is worth more than one order may be."""
-
-    code = "order_too_large"
-
-
-class NotEligible(Refusal):
-    """You may not trade this now."""
-
-    code = "not_eligible"
-
-
-class SellOnly(Refusal):
-    """You can sell what you hold of it and cancel your orders, not buy."""
-
-    code = "sell_only"
-    http_status = 403
-
-
-class DisclosureNotAccepted(Refusal):
-    """Read and accept the token's disclosure first."""
-
-    code = "disclosure_not_accepted"
-
-
-class ListingClosed(Refusal):
-    """The listing takes no new orders now. What rests can be canceled."""
-
-    code = "listing_closed"
-
-
-class SessionClosed(Refusal):
-    """It is outside this listing's trading hours. What rests can be canceled."""
-
-    code = "session_closed"
-
-
-class UnderlyingHalted(Refusal):
-    """The share behind this token is halted at its exchange."""
-
-    code = "underlying_halted"
-
-
-class ReferenceStale(Refusal):
-    """The price of the share has not been heard of for too long; trading waits for it."""
-
-    code = "reference_stale"
-
-
-class TradingPaused(Refusal):
-    """The price has moved too far too fast: trading pauses, then reopens by an auction."""
-
-    code = "trading_paused"
-
-
-class MarketBroken(Refusal):
-    """The whole market has fallen too far: trading in every listing is stopped for now."""
-
-    code = "market_breaker"
-
-
-class ListingRestricted(Refusal):
-    """The listing's present state does not take orders of this kind."""
-
-    code = "listing_restricted"
-
-
-class PriceOutsideCollar(Refusal):
-    """The price is too far from the reference price."""
-
-    code = "price_outside_collar"
-
-
-class PriceOutsideBand(Refusal):
-    """Nothing trades beyond the price band now, so this order could neither match nor rest."""
-
-    code = "price_outside_band"
 
 
 def check_form(command: PlaceOrder, rules: Rules) -> None:

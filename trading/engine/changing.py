@@ -12,13 +12,13 @@ from trading.commands import (
     PlacePair,
     ReplaceOrder,
 )
-from trading.engine import admission, judging
-from trading.engine.admission import MalformedOrder
+from trading.engine import admission, judging, refusals
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.living import pair_need
 from trading.engine.market import Market
-from trading.engine.state import UNTRIGGERED, OrderUnknown
+from trading.engine.refusals import MalformedOrder, OrderUnknown
+from trading.engine.state import UNTRIGGERED
 from trading.engine.terms import TRIGGERED_TYPES, Terms
 from trading.engine.triggering import Triggering
 
@@ -189,11 +189,11 @@ class Changing(Triggering):
     def cancel_all(self, command: CancelAll, effects: Effects) -> int:
         """Take all of an investor's live orders out; return how many there were.
 
-        :raises admission.ListingUnknown: it names a listing that is not here.
+        :raises refusals.ListingUnknown: it names a listing that is not here.
         """
         market = None if command.listing is None else self.markets.get(command.listing)
         if command.listing is not None and market is None:
-            raise admission.ListingUnknown
+            raise refusals.ListingUnknown
         own = [
             order
             for order in self.orders_of.get(command.investor_id, {}).values()

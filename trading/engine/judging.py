@@ -6,10 +6,8 @@ Reads the book and decides; changes nothing but the new order itself.
 from dataclasses import replace
 from uuid import UUID
 
-from kernel.refusals import Refusal
 from trading.commands import AmendOrder, PlaceOrder
-from trading.engine import admission, core
-from trading.engine.admission import MalformedOrder
+from trading.engine import admission, core, refusals
 from trading.engine.book import BookOrder, UndoLog, shown
 from trading.engine.conditions import is_trailing
 from trading.engine.effects import Effects
@@ -17,6 +15,7 @@ from trading.engine.fees import buy_hold, cash_floor, quantity_for, token_text
 from trading.engine.living import dearer_rate
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.matching import NO_BUDGET, Plan
+from trading.engine.refusals import MalformedOrder, WouldTake
 from trading.engine.specials import check_slices, set_cap, terms_for
 from trading.engine.terms import TRIGGERED_TYPES
 from trading.states import OrderStatus
@@ -24,12 +23,6 @@ from trading.states import OrderStatus
 NOBODY = UUID(int=0)
 NO_FILLS = Plan()
 UNTRIGGERED = OrderStatus.UNTRIGGERED.value
-
-
-class WouldTake(Refusal):
-    """A post-only order would have matched at once."""
-
-    code = "post_only_would_take"
 
 
 def new_order(command: PlaceOrder, market: Market, effects: Effects) -> BookOrder:
@@ -75,8 +68,8 @@ def make_order(
 def size(order: BookOrder, market: Market) -> None:
     """Turn a limit order by cash into a quantity, and refuse what is too small.
 
-    :raises admission.OrderTooSmall: worth less than the listing's minimum.
-    :raises admission.OrderTooLarge: a market order worth more than one order may be.
+    :raises refusals.OrderTooSmall: worth less than the listing's minimum.
+    :raises refusals.OrderTooLarge: a market order worth more than one order may be.
     """
     rules = market.rules
     if order.status == UNTRIGGERED:
@@ -109,8 +102,8 @@ def plan_fills(order: BookOrder, market: Market, budget: int = NO_BUDGET) -> Pla
 
     :param budget: what its sender has for it, cash of a buy or tokens of a sell.
     :raises WouldTake: post-only, and it would fill something.
-    :raises admission.ListingRestricted: the listing takes only orders that rest now.
-    :raises admission.PriceOutsideBand: it could neither match nor rest.
+    :raises refusals.ListingRestricted: the listing takes only orders that rest now.
+    :raises refusals.PriceOutsideBand: it could neither match nor rest.
     """
     limit = order.price if order.price is not None else order.protection_price
     if limit is None:
@@ -126,7 +119,7 @@ def plan_fills(order: BookOrder, market: Market, budget: int = NO_BUDGET) -> Pla
         if order.post_only:
             raise WouldTake
         if not admission.may_take(market):
-            raise admission.ListingRestricted("The listing takes only orders that rest now.")
+            raise refusals.ListingRestricted("The listing takes only orders that rest now.")
     return planned
 
 
@@ -269,7 +262,7 @@ def _amend_display(draft: BookOrder, display: int, rules: Rules) -> None:
     if terms is None or terms.display_units is None:
         raise MalformedOrder("The order shows all of itself.")
     if display % rules.lot or display <= 0:
-        raise admission.QuantityNotOnLot(lot=token_text(rules.lot))
+        raise refusals.QuantityNotOnLot(lot=token_text(rules.lot))
     terms.display_units = display
 
 

@@ -2,7 +2,7 @@
 
 from kernel.refusals import Refusal
 from trading.commands import PlaceOrder
-from trading.engine import admission, core, judging, specials
+from trading.engine import admission, core, judging, refusals, specials
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects, TradeRecord
 from trading.engine.fees import buy_hold, cash_text, token_text
@@ -10,6 +10,7 @@ from trading.engine.judging import is_spent
 from trading.engine.living import LINKED, Living, pair_need
 from trading.engine.market import Eligibility, Market
 from trading.engine.matching import Plan
+from trading.engine.refusals import InsufficientFunds, TooManyOpenOrders
 from trading.engine.state import (
     CANCELED,
     EXPIRED,
@@ -18,8 +19,6 @@ from trading.engine.state import (
     OPEN_ORDERS_PER_INVESTOR_MAX,
     REFUSED,
     UNTRIGGERED,
-    InsufficientFunds,
-    TooManyOpenOrders,
 )
 
 
@@ -36,7 +35,7 @@ class Placing(Living):
         """
         market = self.markets.get(command.listing)
         if market is None:
-            raise admission.ListingUnknown
+            raise refusals.ListingUnknown
         eligibility = self._admit(command, market)
         rates = self.rates.of(command.investor_id, eligibility.partner_id, market.rules)
         order = judging.make_order(command, market, eligibility, rates, effects)

@@ -4,20 +4,22 @@ A plain order (limit or market, for now or until canceled) has no terms and is
 through here after one look. docs/orders.md has the rules.
 """
 
-from kernel.refusals import Refusal
 from trading.commands import PlaceOrder
 from trading.engine import admission
-from trading.engine.admission import (
-    MalformedOrder,
-    PriceNotOnTick,
-    QuantityNotOnLot,
-    lowest_price,
-)
+from trading.engine.admission import lowest_price
 from trading.engine.book import BookOrder
 from trading.engine.conditions import is_met, is_trailing, trigger_behind
 from trading.engine.effects import Effects
 from trading.engine.fees import MILLION, cash_text, token_text
 from trading.engine.market import Market, Rules
+from trading.engine.refusals import (
+    MalformedOrder,
+    NothingToReduce,
+    PriceNotOnTick,
+    QuantityNotOnLot,
+    ReferenceMissing,
+    TooManyTrailingStops,
+)
 from trading.engine.state import UNTRIGGERED, PoolState
 from trading.engine.terms import TRIGGERED_TYPES, SelfTradePrevention, Terms
 
@@ -28,24 +30,6 @@ SLICES_MAX = 20
 LASTING = ("gtc", "gtd", "day")
 WITH_PRICE = ("limit", "stop_loss_limit", "take_profit_limit")
 NEWEST = SelfTradePrevention.CANCEL_NEWEST.value
-
-
-class TooManyTrailingStops(Refusal):
-    """As many trailing stops wait as are followed at a time."""
-
-    code = "too_many_trailing_stops"
-
-
-class NothingToReduce(Refusal):
-    """A reduce-only order sells what you have, and nothing is available."""
-
-    code = "nothing_to_reduce"
-
-
-class ReferenceMissing(Refusal):
-    """There is no price yet that this order could watch."""
-
-    code = "reference_missing"
 
 
 def is_plain(command: PlaceOrder) -> bool:

@@ -7,7 +7,6 @@ from collections import deque
 from typing import NamedTuple
 from uuid import UUID
 
-from kernel.refusals import NotFound, Refusal
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.market import Eligibility, Funds, Market, Rules
@@ -23,30 +22,6 @@ OPEN_ORDERS_PER_INVESTOR_MAX = 2_000
 OPEN, UNTRIGGERED = OrderStatus.OPEN.value, OrderStatus.UNTRIGGERED.value
 FILLED, CANCELED = OrderStatus.FILLED.value, OrderStatus.CANCELED.value
 EXPIRED, REFUSED = OrderStatus.EXPIRED.value, OrderStatus.REFUSED.value
-
-
-class InsufficientFunds(Refusal):
-    """You have less available than this order needs."""
-
-    code = "insufficient_funds"
-
-
-class TooManyOpenOrders(Refusal):
-    """You have as many open orders as one investor may have."""
-
-    code = "too_many_open_orders"
-
-
-class OrderNotOpen(Refusal):
-    """The order is closed already."""
-
-    code = "order_not_open"
-
-
-class OrderUnknown(NotFound):
-    """There is no such open order."""
-
-    code = "order_not_found"
 
 
 class TransferRequest(NamedTuple):

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
-from kernel.refusals import Refusal
 from trading.engine.book import BookOrder
 from trading.engine.market import Eligibility
+from trading.engine.refusals import TradingStopped
 
 KILL_SWITCH = "kill_switch"  # the reason of orders that a switch has pulled
 
@@ -20,13 +20,6 @@ class StopScope(StrEnum):
     LISTING = "listing"
     PARTNER = "partner"
     VENUE = "venue"
-
-
-class TradingStopped(Refusal):
-    """Trading is stopped for now. You can still cancel your orders."""
-
-    code = "trading_stopped"
-    http_status = 403
 
 
 class Stop(NamedTuple):

@@ -7,19 +7,12 @@ is never refused, but counts. A bucket that nobody has touched for the length of
 burst is full, so it need not be remembered: memory is bounded by who sends now.
 """
 
-from kernel.refusals import Refusal
 from trading.engine.book import UndoLog
+from trading.engine.refusals import TooManyMessages
 
 # How much of its rate an investor may save up; 1 second of silence buys 1 second's messages.
 BURST_SECONDS = 2.0
 MICROS = 1_000_000
-
-
-class TooManyMessages(Refusal):
-    """You send more messages a second than one investor may. Cancels are still taken."""
-
-    code = "too_many_messages"
-    http_status = 429
 
 
 class Throttle:

@@ -1,6 +1,7 @@
 """Whether a kill switch stops an investor in a listing, and what they read then."""
 
-from trading.engine.stops import Stop, Stops, TradingStopped
+from trading.engine.refusals import TradingStopped
+from trading.engine.stops import Stop, Stops
 from trading.models import KillSwitch
 
 
