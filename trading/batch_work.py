@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-import redis
 
 from custody.ledger_core import IdBlock
 from kernel import faults
@@ -90,8 +89,8 @@ def fill(work: Work, owned: Owned, block: IdBlock, inbox: Sequence[InboxRow]) ->
     work.mail = publishing.pack(work.pool_id, owned.pool, work.batch)
 
 
-def write(line: Connection, valkey: redis.Redis, work: Work) -> None:
-    """Write, commit, tell. Runs in the writer's thread too."""
+def write(line: Connection, work: Work) -> None:
+    """Write and commit. Runs in the writer's thread too."""
     faults.reach("engine.before_write")
     with line.pipeline():
         cursor = line.cursor()
@@ -103,7 +102,6 @@ def write(line: Connection, valkey: redis.Redis, work: Work) -> None:
         cursor.execute("COMMIT", prepare=False)
         faults.reach("engine.in_commit")
     faults.reach("engine.after_commit")
-    publishing.send(valkey, work.mail)
 
 
 def undo(owned: Owned, work: Work) -> None:

@@ -75,6 +75,7 @@ class Sequencer:
         )
         self._intake = Intake(self._valkey, pool_id)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-writer")
+        self._teller = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine-teller")
         self._stopping = False
         self._connection: psycopg.Connection[Any] | None = None
         self._owned: Owned | None = None
@@ -96,11 +97,13 @@ class Sequencer:
                     self._serve()
             except (NotOwner, OutcomeOfCommitUnknown, psycopg.OperationalError) as problem:
                 logger.warning("pool %s: %s: %s", self.pool_id, type(problem).__name__, problem)
-                self._wait(heartbeat.POLL_SECONDS)
+                if not self._stopping:
+                    time.sleep(heartbeat.POLL_SECONDS)
             finally:
                 self.drop()
         self._intake.give_back()
         self._writer.shutdown()
+        self._teller.shutdown()
 
     def own(self) -> bool:
         """Connect and become the owner; False when told to stop before."""
@@ -115,6 +118,8 @@ class Sequencer:
     def _forget(self) -> None:
         """Nothing known, nothing under way."""
         self._under_way: tuple[Work, Future[None]] | None = None
+        self._telling: Future[None] | None = None
+        self._committed: Work | None = None  # kept until there is time to let it go
         self._block = IdBlock()
         self._beat_at = 0.0
         self._batch_no = 0  # the last one known to be committed; 0: none yet
@@ -124,15 +129,13 @@ class Sequencer:
         self._owned = None
         if self._under_way is not None:
             self._under_way[1].exception()  # wait: the connection is in use until then
+        if self._telling is not None:
+            self._telling.exception()
         if self._connection is not None:
             self._connection.close()
         self._intake.close()
         self._valkey.close()
         self._forget()
-
-    def _wait(self, seconds: float) -> None:
-        if not self._stopping:
-            time.sleep(seconds)
 
     @property
     def _database_line(self) -> psycopg.Connection[Any]:
@@ -169,6 +172,7 @@ class Sequencer:
 
         :raises NotOwner, OutcomeOfCommitUnknown: memory is no longer to be trusted.
         """
+        self._committed = None  # thousands of objects: not while PostgreSQL waits for a batch
         ahead = self._match_ahead(envelopes) if self._may_match_ahead(envelopes) else None
         is_clean = self.settle(ahead)
         if ahead is None:
@@ -200,6 +204,7 @@ class Sequencer:
         return True
 
     def _note_committed(self, work: Work) -> None:
+        self._committed = work
         self._beat_at = time.monotonic()
         self._batch_no = work.batch.effects.batch_no
 
@@ -266,7 +271,7 @@ class Sequencer:
             if len(envelopes) >= AHEAD_MIN and not alone:
                 self._hand_over(work)
             else:
-                batch_work.write(self._database_line, self._valkey, work)
+                self._write(work)
                 self._note_committed(work)
         except Exception as problem:
             self._undo(work)
@@ -284,10 +289,14 @@ class Sequencer:
         return passed
 
     def _hand_over(self, work: Work) -> None:
-        self._under_way = (
-            work,
-            self._writer.submit(batch_work.write, self._database_line, self._valkey, work),
-        )
+        self._under_way = (work, self._writer.submit(self._write, work))
+
+    def _write(self, work: Work) -> None:
+        """Write, commit, and leave the answers to the teller, which tells them in order."""
+        batch_work.write(self._database_line, work)
+        if self._telling is not None:
+            self._telling.result()  # never more than one waits to be told
+        self._telling = self._teller.submit(publishing.send, self._valkey, work.mail)
 
     # Matching ahead.
 
@@ -357,7 +366,7 @@ class Sequencer:
         if work is None:
             return False
         try:
-            batch_work.write(self._database_line, self._valkey, work)
+            self._write(work)
         except Exception as problem:
             self._undo(work)
             self._abandon(problem)
