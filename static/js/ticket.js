@@ -338,13 +338,15 @@ export function ticket() {
     tellOrder(order) {
       this.orderLink = `${this.data.orderUrl}${order.id}/`;
       const filled = order.filled_quantity || "0";
+      const reason = order.reason || "";
+      const why = JSON.parse(this.data.reasons)[reason] || reason.replaceAll("_", " ");
       const words = {
         filled: `Done: ${filled} ${this.data.base} at ${order.average_price || order.price} ${this.data.quote}.`,
         open: "Accepted: it waits in the book.",
         untriggered: "Accepted: it waits for its trigger.",
-        canceled: `Canceled${order.reason ? `: ${order.reason}` : ""}.`,
+        canceled: `Canceled${why ? `: ${why}` : ""}.`,
         expired: filled === "0" ? "Nothing could be filled at once." : `Filled in part: ${filled} ${this.data.base}.`,
-        refused: `Refused: ${order.reason}.`,
+        refused: `Refused: ${why}.`,
       };
       this.show(order.status === "refused" ? "bad" : "good", words[order.status] || order.status);
       if (order.status !== "refused") {

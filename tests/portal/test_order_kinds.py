@@ -45,6 +45,7 @@ def test_a_stop_waits_in_words_and_is_moved_and_canceled(alice: Investor) -> Non
 
     trade = client.get(reverse("trade", args=[SYMBOL])).content.decode()
     assert "when it rises to 250.00 USDC, at market" in trade
+    assert "&quot;self_trade&quot;: &quot;it met an order of your own&quot;" in trade
     story = page_of(client, order)
     assert "It is not in the book: it waits for its trigger" in story
     assert "Stop loss, until filled or canceled" in story

@@ -3,6 +3,8 @@
 static/js/order_words.js says the same of orders that the feed brings.
 """
 
+import json
+
 from django import template
 
 from kernel.money import format_units
@@ -113,6 +115,12 @@ def prevention(terms: TermsView) -> str:
 def reason_words(reason: str) -> str:
     """A reason's code in words, as far as there are some."""
     return REASONS.get(reason, reason.replace("_", " "))
+
+
+@register.simple_tag
+def all_reason_words() -> str:
+    """Every reason's words by its code, as JSON: for what the browser is told of an order."""
+    return json.dumps(REASONS)
 
 
 def _price(units: int) -> str:
