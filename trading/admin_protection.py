@@ -96,8 +96,10 @@ class ProtectionDesk(ReadOnlyAdmin):
         row = ListingPhase.objects.filter(listing=listing).first()
         if row is None:
             return "continuous"
+        if row.shut_by:  # whose end is not the phase's, and no batch of the phase began it
+            return row.shut_by.replace("_", " ")
         until = f", until {row.until:%Y-%m-%d %H:%M:%S} UTC" if row.until else ""
-        return f"{(row.shut_by or row.phase).replace('_', ' ')} since batch {row.batch_no}{until}"
+        return f"{row.phase.replace('_', ' ')} since batch {row.batch_no}{until}"
 
     @admin.display(description="Taken up")
     def taken_up(self, listing: Listing) -> str:

@@ -64,6 +64,6 @@ def _configure(environment: Environment) -> None:
     logging.config.dictConfig(logs.configure(level=environment.log_level, as_json=in_production))
     # Open orders are long-lived and hold no cycles; looking for some among them took
     # two fifths of the engine's time.
-    gc.set_threshold(200_000, 50, 1_000)
+    gc.set_threshold(50_000, 200, 1_000)
     # The writer's thread needs the interpreter for moments only, but then at once.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)

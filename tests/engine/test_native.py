@@ -18,12 +18,14 @@ assert native.install()
 from trading.engine import core, pool
 assert core.__file__.endswith(native.SUFFIX) and pool.__file__.endswith(native.SUFFIX)
 import pytest
-plugins = ["-p", "tests.engine.conftest", "-p", "no:cacheprovider"]
+plugins = ["-p", "tests.conftest", "-p", "tests.engine.conftest", "-p", "no:cacheprovider"]
 sys.exit(pytest.main(["-q", "-n0", "--noconftest", *plugins, *sys.argv[1:]]))
 """
 PROPERTIES = [
     *("test_book.py", "test_auction.py", "test_fees.py", "test_pool.py", "test_pool_twins.py"),
     *("test_rules.py", "test_order_lives.py", "test_order_changes.py", "test_stops.py"),
+    *("test_phases.py", "test_phases_sessions.py", "test_protection_random.py"),
+    *("test_batch_undo.py", "test_throttle.py", "test_rates.py"),
 ]
 
 
