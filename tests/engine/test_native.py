@@ -17,8 +17,10 @@ from bourse import native
 assert native.install()
 from trading.engine import core, pool
 assert core.__file__.endswith(native.SUFFIX) and pool.__file__.endswith(native.SUFFIX)
-import pytest
-plugins = ["-p", "tests.conftest", "-p", "tests.engine.conftest", "-p", "no:cacheprovider"]
+import django, os, pytest
+os.environ["DJANGO_SETTINGS_MODULE"] = "bourse.settings"
+django.setup()  # some read the calendar's rows from their file
+plugins = ["-p", "tests.engine.conftest", "-p", "no:cacheprovider"]
 sys.exit(pytest.main(["-q", "-n0", "--noconftest", *plugins, *sys.argv[1:]]))
 """
 PROPERTIES = [
