@@ -12,8 +12,8 @@ import psycopg
 
 from trading.engine.book import BookOrder
 from trading.engine.market import Eligibility, Funds, Rules
-from trading.engine.pool import Pool, TransferRequest
-from trading.engine.state import UNTRIGGERED
+from trading.engine.pool import Pool
+from trading.engine.state import UNTRIGGERED, TransferRequest
 from trading.engine.terms import Terms
 from trading.loading_fees import load_rates, load_stops
 from trading.loading_protection import load_protection

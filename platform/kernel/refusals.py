@@ -5,7 +5,8 @@
     ├── Forbidden         403  you may not do this
     └── OutcomeUnknown    504  sent, no answer in time: ask by the id
 
-Every other refusal is defined beside the operation that raises it.
+Every other refusal is defined beside the operation that raises it; the engine, which may be
+compiled, has its own in trading/engine/refusals.py.
 """
 
 from typing import ClassVar

@@ -16,10 +16,8 @@ from trading.engine.effects import Effects, Transfer
 from trading.engine.living import age
 from trading.engine.market import Eligibility, Market, Rules
 from trading.engine.refusals import InsufficientFunds
-from trading.engine.state import OPEN, OPEN_ORDERS_PER_INVESTOR_MAX, UNTRIGGERED, TransferRequest
+from trading.engine.state import OPEN, UNTRIGGERED, TransferRequest
 from trading.engine.stops import KILL_SWITCH
-
-__all__ = ["OPEN_ORDERS_PER_INVESTOR_MAX", "Pool", "TransferRequest"]
 
 
 class Pool(Changing):
