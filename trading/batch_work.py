@@ -54,6 +54,8 @@ def match(
         _run(owned, batch)
         batch.effects.close_books()
         owned.recent.update(batch.taken, owned.now)
+        owned.recent.close(batch.effects.new.values())
+        owned.recent.close(batch.effects.changed.values())
     except BaseException:
         undo(owned, work)
         raise
@@ -106,5 +108,8 @@ def write(line: Connection, work: Work) -> None:
 
 def undo(owned: Owned, work: Work) -> None:
     """Take a batch back out of memory."""
+    effects = work.batch.effects
     owned.recent.discard(work.batch.taken)
-    work.batch.effects.roll_back()
+    owned.recent.reopen(effects.new)
+    owned.recent.reopen(effects.changed)
+    effects.roll_back()

@@ -6,7 +6,7 @@ deadlines and clients' own ids are judged here; the rest is the pool's.
 
 import hashlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
@@ -31,13 +31,15 @@ from trading.engine import phases
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.pool import Pool
+from trading.engine.refusals import OrderNotOpen, OrderUnknown
 from trading.engine.throttle import Throttle
 from trading.order_views import view_of
+from trading.recent import REMEMBER_SECONDS, Recent
 
 logger = logging.getLogger(__name__)
 
 # No command may wait longer than this, so no id has to be remembered longer.
-DEADLINE_MAX_SECONDS = 60.0
+DEADLINE_MAX_SECONDS = REMEMBER_SECONDS / 2
 ONLY_CANCEL = (CancelOrder, CancelAll, CancelAllAfter)
 
 
@@ -67,30 +69,6 @@ class CommandFailed(Refusal):
     code = "command_failed"
 
 
-class RecentIds:
-    """Command ids taken lately, in two halves of which the older is forgotten whole."""
-
-    def __init__(self) -> None:
-        self._new: set[UUID] = set()
-        self._old: set[UUID] = set()
-        self._turn_at = 0.0
-
-    def __contains__(self, id: UUID) -> bool:
-        return id in self._new or id in self._old
-
-    def discard(self, ids: Iterable[UUID]) -> None:
-        """Forget ids of a batch that was undone."""
-        self._new.difference_update(ids)
-        self._old.difference_update(ids)
-
-    def update(self, ids: Iterable[UUID], now: float) -> None:
-        if now >= self._turn_at:
-            self._old, self._new = self._new, set()
-            # Longer than any deadline, so a half that is forgotten is long past all of its own.
-            self._turn_at = now + 2 * DEADLINE_MAX_SECONDS
-        self._new.update(ids)
-
-
 # (investor, client_order_id) -> (hash of the body, the first answer)
 KnownIds = dict[tuple[int, str], tuple[bytes | None, OrderView]]
 
@@ -110,7 +88,7 @@ class Batch:
     accepted: dict[tuple[int, str], BookOrder] = field(default_factory=dict)
 
 
-def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None = None) -> None:
+def run(pool: Pool, batch: Batch, recent: Recent, throttle: Throttle | None = None) -> None:
     """What time has changed, then every command of the batch; a refusal is that command's own."""
     effects = batch.effects
     if effects.now >= pool.rates.changes_at:
@@ -124,6 +102,8 @@ def run(pool: Pool, batch: Batch, recent: RecentIds, throttle: Throttle | None =
             if throttle is not None:
                 _count(throttle, envelope.command, effects)
             _judge(pool, envelope.command, envelope.reply_to, batch)
+        except OrderUnknown as unknown:
+            _refuse(batch, envelope, _why_unknown(envelope.command, recent) or unknown)
         except Refusal as refusal:
             _refuse(batch, envelope, refusal)
     phases.settle(pool, effects)
@@ -166,7 +146,7 @@ def _validate(pool: Pool, command: PlaceOrder, reply_to: str, batch: Batch) -> N
     batch.answers.append((reply_to, Answer(command.id, view)))
 
 
-def _check_turn(envelope: Envelope, batch: Batch, recent: RecentIds) -> None:
+def _check_turn(envelope: Envelope, batch: Batch, recent: Recent) -> None:
     """:raises DeadlinePassed, DuplicateCommand: it must not be executed (again)."""
     command, now = envelope.command, batch.effects.now
     if not now <= envelope.deadline <= now + DEADLINE_MAX_SECONDS:
@@ -294,6 +274,14 @@ def body_hash(command: PlaceOrder) -> bytes:
     """SHA-256 over what an order asks for: all but the id it happens to travel under."""
     body = [getattr(command, name) for name in PlaceOrder.__struct_fields__ if name != "id"]
     return hashlib.sha256(msgspec.msgpack.encode(body)).digest()
+
+
+def _why_unknown(command: Command, recent: Recent) -> Refusal | None:
+    """That an order is closed, if it was lately; the database knows of the others."""
+    if not isinstance(command, CancelOrder | AmendOrder | ReplaceOrder) or not command.order_id:
+        return None
+    status = recent.end_of(command.investor_id, command.order_id)
+    return None if status is None else OrderNotOpen(status=status)
 
 
 def _refuse(batch: Batch, envelope: Envelope, refusal: Refusal) -> None:

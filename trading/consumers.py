@@ -196,7 +196,7 @@ class MarketConsumer(AsyncWebsocketConsumer):
     async def _look_again(self) -> None:
         """Take back what no longer holds, also from a socket that only listens."""
         while True:
-            await asyncio.sleep(socket_guard.RECHECK_SECONDS)
+            await asyncio.sleep(socket_guard.seconds_to_next_look())
             who = (self._investor_id, self._key_id)
             if who[0] is None:
                 continue

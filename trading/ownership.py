@@ -20,11 +20,11 @@ import psycopg
 
 from custody.ledger_core import claim_pool
 from trading import batches, loading
-from trading.batches import RecentIds
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner
 from trading.heartbeat import LOCK_SPACE, POLL_SECONDS, Beat, Watch, end_silent_owner
+from trading.recent import Recent
 from trading.records import HouseAccounts
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Owned:
     now: float  # the kernel's time up to which the pool was processed
     pool: Pool
     house: HouseAccounts
-    recent: RecentIds
+    recent: Recent
     throttle: Throttle | None = None  # without one, everybody may send as much as they like
 
 
@@ -100,7 +100,7 @@ def _take_over(connection: Connection, pool_id: int) -> Owned:
     row = connection.execute(TAKE_OVER, [owner, pool_id]).fetchone()
     if row is None:
         raise NotOwner(f"there is no pool {pool_id}")
-    recent = RecentIds()
+    recent = Recent()
     since = time.time() - 2 * batches.DEADLINE_MAX_SECONDS
     recent.update(loading.load_recent_ids(connection, _first_id(since)), row[1])
     owned = Owned(

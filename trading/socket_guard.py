@@ -1,5 +1,6 @@
 """What a socket may do, and until when: its rate, its session or key, who reads."""
 
+import random
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,11 @@ class Standing:
     is_signed_in: bool
     reader: Reader
     offered: dict[str, ListingView]  # by symbol
+
+
+def seconds_to_next_look() -> float:
+    """Sockets that came together, as after a restart, are not looked at together for ever."""
+    return RECHECK_SECONDS * random.uniform(0.5, 1)  # noqa: S311 (no secret)
 
 
 def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Reader) -> Standing:

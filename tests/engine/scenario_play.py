@@ -14,7 +14,7 @@ from uuid import UUID
 from tests.desk import CASH_ID, TOKEN, TOKEN_ID, USD
 from tests.engine.guarded import GuardedDesk
 from trading import batches
-from trading.batches import Batch, RecentIds
+from trading.batches import Batch
 from trading.commands import (
     AmendOrder,
     Answer,
@@ -31,6 +31,7 @@ from trading.engine.book import BookOrder, shown
 from trading.engine.effects import Effects
 from trading.engine.market import Eligibility, Funds
 from trading.order_views import view_of
+from trading.recent import Recent
 
 FLAGS = {
     "post-only": {"post_only": True},
@@ -99,7 +100,7 @@ class Play:
         self.orders: dict[UUID, BookOrder] = {}
         self.trades: list[tuple[int, int]] = []
         self.fees = 0
-        self._recent = RecentIds()
+        self._recent = Recent()
         for line in given:
             if not line.startswith("fees "):
                 self._admit(line)

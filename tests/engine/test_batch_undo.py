@@ -13,13 +13,14 @@ from tests.desk import ALICE, BOB, CAROL, TOKEN_ID
 from tests.engine.guarded import USD, GuardedDesk
 from tests.trading.random_orders import RandomOrders
 from trading import batches
-from trading.batches import Batch, RecentIds
+from trading.batches import Batch
 from trading.commands import Envelope
 from trading.engine import phases
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
+from trading.recent import Recent
 
 LINKS = {"previous", "next", "level"}
 FIELDS = [name for name in dir(BookOrder) if not name.startswith("_") and name not in LINKS]
@@ -70,7 +71,7 @@ class Run:
         self.pool, self.market = self.desk.pool, self.desk.market
         investors = [ALICE, BOB, CAROL]
         self.orders = RandomOrders(self.market.rules.symbol, investors, seed)
-        self.recent, self.throttle = RecentIds(), Throttle(per_second=1_000)
+        self.recent, self.throttle = Recent(), Throttle(per_second=1_000)
         self.tokens = self._tokens()
 
     def step(self) -> None:

@@ -14,6 +14,7 @@ from trading.commands import CancelOrder
 from trading.engine.effects import Effects
 from trading.engine.throttle import Throttle
 from trading.models import Order
+from trading.recent import Recent
 from trading.sequencer import Sequencer
 
 
@@ -38,7 +39,7 @@ def test_the_answer_says_so_and_a_batch_that_was_undone_costs_nothing(
 ) -> None:
     alice = venue.investor("Alice", usd=1_000)
     hand_driven.process([])
-    throttle, pool, recent = Throttle(per_second=1), hand_driven.owned.pool, batches.RecentIds()
+    throttle, pool, recent = Throttle(per_second=1), hand_driven.owned.pool, Recent()
     at = clock.now().timestamp() + 5
 
     def refused() -> list[str]:
