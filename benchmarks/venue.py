@@ -168,7 +168,7 @@ EVENTS = """
            (listing_id, batch_no, first_event_seq, event_seq, book_seq, trade_no, events, levels,
             created_at)
     SELECT listing_id, batch_no, 3 * min(trade_no) - 2, 3 * max(trade_no), batch_no,
-           max(trade_no), jsonb_agg(event ORDER BY event -> 1),
+           max(trade_no), jsonb_agg(event ORDER BY event -> 1)::text,
            '[' || string_agg(DISTINCT format('[%%s,%%s,0,0]', (NOT taker_buys)::int, price), ',')
                || ']',
            at

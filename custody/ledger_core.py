@@ -171,26 +171,38 @@ def claim_pool(cursor: Cursor, pool: int, *, for_session: bool = False) -> None:
 
 
 def write_entries(
-    cursor: Cursor, entries: Sequence[Entry], now: datetime, block: IdBlock | None = None
+    cursor: Cursor,
+    entries: Sequence[Entry],
+    now: datetime,
+    block: IdBlock | None = None,
+    holds: Mapping[int, int] | None = None,
 ) -> list[int]:
     """Book entries in two statements; returns their ids in the same order.
 
     A key that exists already violates its constraint: the engine's keys never repeat.
     Without a block that holds enough ids (`IdBlock.reserve`) the ids cost a round trip.
+    `holds` are changes of held units, as `hold_accounts` takes them, in one step with the
+    postings: only the sum of both must leave 0 <= held <= posted.
     """
+    holds = holds or {}
     if not entries:
+        hold_accounts(cursor, holds)
         return []
     ids = (block or IdBlock()).take(cursor, len(entries))
     cursor.execute(INSERT_ENTRIES, entry_params(ids, entries, now))
-    cursor.execute(INSERT_POSTINGS, posting_params(ids, entries))
+    postings = posting_params(ids, entries)
+    if holds:
+        cursor.execute(BOOK, [*postings, int_array(holds.keys()), int_array(holds.values())])
+    else:
+        cursor.execute(INSERT_POSTINGS, postings)
     return ids
 
 
 def hold_accounts(cursor: Cursor, deltas: Mapping[int, int]) -> None:
     """Change held units of many accounts at once: +n holds, -n releases.
 
-    Call it with the releases before the postings and with the new holds after them,
-    because each statement must leave 0 <= held <= posted.
+    Beside postings of the same accounts, see `write_entries`: each statement must leave
+    0 <= held <= posted.
     """
     if deltas:
         cursor.execute(
@@ -209,6 +221,10 @@ INSERT_ENTRIES = """
 INSERT_POSTINGS = """
     INSERT INTO custody_posting (entry_id, line_no, account_id, units)
     SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[])
+"""
+BOOK = """
+    SELECT custody_book(%s::bigint[], %s::smallint[], %s::bigint[], %s::bigint[],
+                        %s::bigint[], %s::bigint[])
 """
 
 

@@ -19,7 +19,6 @@ from custody.ledger_core import (
     IdBlock,
     Line,
     array,
-    hold_accounts,
     int_array,
     text_array,
     write_entries,
@@ -107,7 +106,7 @@ INSERT_EVENTS = """
            (batch_no, created_at, listing_id, first_event_seq, event_seq, book_seq, trade_no,
             events, levels)
     SELECT %s, %s, * FROM unnest(
-        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::jsonb[],
+        %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[],
         %s::text[])
 """
 ANSWER_TRANSFERS = """
@@ -165,15 +164,12 @@ def write_batch(
 def _write_ledger(
     cursor: Statements, effects: Effects, house: HouseAccounts, block: IdBlock, now: datetime
 ) -> None:
-    # Releases first and new holds last: between the statements each balance must cover its hold.
-    deltas = {
+    holds = {
         funds.account_id: funds.held - held
         for funds, (_, held) in effects.funds_before.items()
         if funds.held != held
     }
-    hold_accounts(cursor, {account: delta for account, delta in deltas.items() if delta < 0})
-    write_entries(cursor, entries(effects, house), now, block)
-    hold_accounts(cursor, {account: delta for account, delta in deltas.items() if delta > 0})
+    write_entries(cursor, entries(effects, house), now, block, holds)
 
 
 def entries_max(effects: Effects) -> int:

@@ -1,9 +1,22 @@
 """What an engine reads first and writes last: its inbox, its events."""
 
+import json
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
 from trading.models.listings import Listing
+
+
+class JsonText(models.TextField):  # type: ignore[type-arg]
+    """JSON that the database keeps as it was written."""
+
+    def from_db_value(self, value: str | None, *_: Any) -> Any:
+        return None if value is None else json.loads(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value)
 
 
 class BookEvent(models.Model):
@@ -26,8 +39,9 @@ class BookEvent(models.Model):
     event_seq = models.BigIntegerField()
     book_seq = models.BigIntegerField()
     trade_no = models.BigIntegerField()
-    events = models.JSONField()
-    # Text, not jsonb: the engine writes it thousands of times a second, resuming feeds read it.
+    # Texts, not jsonb, which would be taken apart and put together for nothing: the engine
+    # writes them thousands of times a second, and they are read whole.
+    events = JsonText()
     # None in rows of before the engine wrote it.
     levels = models.TextField(null=True)
     created_at = models.DateTimeField()

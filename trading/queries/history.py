@@ -28,8 +28,9 @@ _INDICATION = """
 SELECT (event ->> 2)::bigint, (event ->> 3)::bigint, (event ->> 4)::bigint
   FROM (SELECT event_seq, events FROM trading_bookevent WHERE listing_id = %s
          ORDER BY event_seq DESC LIMIT %s) AS latest
- CROSS JOIN LATERAL jsonb_array_elements(events) AS event
- WHERE event ->> 0 = 'indication' ORDER BY (event ->> 1)::bigint DESC LIMIT 1
+ CROSS JOIN LATERAL jsonb_array_elements(events::jsonb) AS event
+ WHERE position('"indication"' IN events) > 0 AND event ->> 0 = 'indication'
+ ORDER BY (event ->> 1)::bigint DESC LIMIT 1
 """
 _HEADS = """
 SELECT listing.id, last.book_seq FROM unnest(%s::bigint[]) AS listing (id)
