@@ -2,7 +2,7 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from accounts import api_keys
@@ -20,6 +20,10 @@ AGAIN_COSTS = 20
 # How long a socket may go on after its session or key has ended, or a listing is no
 # longer offered to its reader.
 RECHECK_SECONDS = 10.0
+
+
+# Of readers without their investor: until when what is offered to them is known.
+_offers: dict[Reader, tuple[float, dict[str, ListingView]]] = {}
 
 
 class TooManyMessages(Refusal):
@@ -79,11 +83,24 @@ def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Read
 def get_to_know(investor_id: int) -> tuple[Reader, dict[str, ListingView]]:
     """Somebody who has just signed in, and what is offered to them."""
     reader = reader_of(investor_id=investor_id)
-    return reader, _offered_to(reader)
+    return reader, _by_symbol(queries.list_listings(reader=reader, now=clock.now()))
 
 
 def _offered_to(reader: Reader) -> dict[str, ListingView]:
-    listings = queries.list_listings(reader=reader, now=clock.now())
+    """Read once for all who are alike, where all is offered to them: many are looked at."""
+    alike = replace(reader, investor_id=None)
+    until, offered = _offers.get(alike, (0.0, {}))
+    if time.monotonic() < until:
+        return offered
+    listings = queries.list_if_all_offered(reader=reader)
+    if listings is None:
+        return _by_symbol(queries.list_listings(reader=reader, now=clock.now()))
+    # Bounded by the countries that there are.
+    _offers[alike] = (time.monotonic() + RECHECK_SECONDS / 10, _by_symbol(listings))
+    return _offers[alike][1]
+
+
+def _by_symbol(listings: list[ListingView]) -> dict[str, ListingView]:
     return {each.symbol: each for each in listings}
 
 

@@ -21,7 +21,7 @@ from kernel.refusals import OutcomeUnknown, Refusal
 from trading import order_entry, queries, socket_guard
 from trading.commands import Answer, CancelOrder, OrderView, PlaceOrder, Source
 from trading.engine.refusals import OrderUnknown
-from trading.engine_line import COMMAND_TIMEOUT_SECONDS
+from trading.engine_line import COMMAND_TIMEOUT_SECONDS, EngineLine
 from trading.offering import Reader
 from trading.order_bodies import (
     CancelMessage,
@@ -65,6 +65,7 @@ class Desk:
 
     def __init__(self, socket: Socket, allowance: Allowance) -> None:
         self._socket, self._allowance = socket, allowance
+        self._line: EngineLine | None = None
         self._in_flight = 0
         self._work: set[asyncio.Task[None]] = set()
         self._offered: dict[str, tuple[float, ListingView]] = {}
@@ -165,7 +166,9 @@ class Desk:
                 order_id=message.order_id,
                 client_order_id=message.client_order_id,
             )
-        order_entry.line().submit(command, seconds, partial(self._finish, request, command))
+        if self._line is None:  # kept: to ask which loop is running costs a system call
+            self._line = order_entry.line()
+        self._line.submit(command, seconds, partial(self._finish, request, command))
         self._in_flight += 1
 
     def _finish(

@@ -4,6 +4,7 @@ from trading.queries.charts import Candle, Statistics, candles, statistics
 from trading.queries.listings import (
     ListingView,
     get_listing,
+    list_if_all_offered,
     list_listings,
     listing_to_change,
     views_by_id,
@@ -36,6 +37,7 @@ __all__ = [
     "get_listing",
     "get_order",
     "get_status",
+    "list_if_all_offered",
     "list_listings",
     "list_open_ids",
     "list_order_trades",

@@ -6,7 +6,7 @@ still leave is there, "sell only" (trading/offering.py).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +53,15 @@ class ListingView:
 def list_listings(*, reader: Reader, now: datetime) -> list[ListingView]:
     """What is offered to `reader`, by symbol, and what they may still sell."""
     return _views_for(reader, Listing.objects.order_by("symbol"))
+
+
+def list_if_all_offered(*, reader: Reader) -> list[ListingView] | None:
+    """What is offered to everybody who lives and trades as `reader` does; None: not all is.
+
+    Then it depends on what each of them holds.
+    """
+    views = _views_for(replace(reader, investor_id=None), Listing.objects.order_by("symbol"))
+    return views if len(views) == Listing.objects.count() else None
 
 
 def get_listing(*, symbol: str, reader: Reader) -> ListingView:
