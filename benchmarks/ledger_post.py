@@ -118,8 +118,8 @@ class Trades:
                 f"{entry_id}\t{entry.kind}\t{entry.key}\t{entry.reference}\t\\\\x{digest}\t{now}\n"
             )
             posting_rows += [
-                f"{entry_id}\t{line_no}\t{line.account_id}\t{line.units}\n"
-                for line_no, line in enumerate(entry.lines, 1)
+                f"{entry_id}\t{line_no}\t{account_id}\t{units}\n"
+                for line_no, (account_id, units) in enumerate(entry.lines, 1)
             ]
         started = time.perf_counter()
         for query, rows in ((COPY_ENTRIES, entry_rows), (COPY_POSTINGS, posting_rows)):

@@ -19,28 +19,30 @@ from django.db import DatabaseError, connection, transaction
 from custody.entry_kinds import REVERSAL
 from custody.ledger_core import (
     INSERT_POSTINGS,
-    AlreadyReversed,
     Cursor,
     Entry,
-    HistoryIsAppendOnly,
     IdBlock,
-    InsufficientUnits,
-    KeyReused,
-    LatePosting,
     Line,
-    PeriodClosed,
-    PoolBalanceIsTheEngines,
-    UnbalancedEntry,
-    UnknownLedgerAccount,
     claim_pool,
     content_hash,
     entry_params,
     hold_accounts,
     posting_params,
-    refusal_for,
     write_entries,
 )
 from custody.ledger_purposes import Purpose
+from custody.ledger_refusals import (
+    AlreadyReversed,
+    HistoryIsAppendOnly,
+    InsufficientUnits,
+    KeyReused,
+    LatePosting,
+    PeriodClosed,
+    PoolBalanceIsTheEngines,
+    UnbalancedEntry,
+    UnknownLedgerAccount,
+    refusal_for,
+)
 from custody.models import JournalEntry
 from kernel import faults
 from kernel.refusals import Refusal
@@ -230,7 +232,7 @@ def _release_in_order(cursor: Cursor, releases: dict[int, int], entries: Sequenc
     """Lock all balances of the entries in the order of ids, then release."""
     if not releases:
         return
-    account_ids = {line.account_id for entry in entries for line in entry.lines}
+    account_ids = {account_id for entry in entries for account_id, _ in entry.lines}
     cursor.execute(LOCK_ACCOUNTS, [sorted(account_ids | releases.keys())])
     hold_accounts(cursor, {account_id: -units for account_id, units in releases.items()})
 

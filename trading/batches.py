@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.refusals import Refusal
+from trading.batch_refusals import ClientOrderIdReused, DeadlinePassed, DuplicateCommand
 from trading.commands import (
     AmendOrder,
     Answer,
@@ -43,32 +44,6 @@ DEADLINE_MAX_SECONDS = REMEMBER_SECONDS / 2
 ONLY_CANCEL = (CancelOrder, CancelAll, CancelAllAfter)
 
 
-class DuplicateCommand(Refusal):
-    """This command was taken before; ask for its order by the id."""
-
-    code = "duplicate_command"
-    http_status = 409
-
-
-class DeadlinePassed(Refusal):
-    """The command came too late and was not executed."""
-
-    code = "deadline_passed"
-
-
-class ClientOrderIdReused(Refusal):
-    """This client_order_id was used in the last 24 hours, for another order."""
-
-    code = "client_order_id_reused"
-    http_status = 409
-
-
-class CommandFailed(Refusal):
-    """The command could not be stored. It was not executed."""
-
-    code = "command_failed"
-
-
 # (investor, client_order_id) -> (hash of the body, the first answer)
 KnownIds = dict[tuple[int, str], tuple[bytes | None, OrderView]]
 
@@ -84,7 +59,7 @@ class Batch:
     answered_orders: list[tuple[str, UUID, BookOrder]] = field(default_factory=list)
     # Further orders of an answer, by its command.
     others: dict[UUID, list[BookOrder]] = field(default_factory=dict)
-    taken: set[UUID] = field(default_factory=set)
+    taken: set[int] = field(default_factory=set)  # numbers of ids
     accepted: dict[tuple[int, str], BookOrder] = field(default_factory=dict)
 
 
@@ -152,13 +127,17 @@ def _check_turn(envelope: Envelope, batch: Batch, recent: Recent) -> None:
     if not now <= envelope.deadline <= now + DEADLINE_MAX_SECONDS:
         raise DeadlinePassed
     # Only the orders' ids are known again after a restart, so they count too.
-    ids = [command.id]
+    _take(command.id, batch, recent)
     if isinstance(command, PlacePair | ReplaceOrder):
-        ids += [order.id for order in placed_by(command)]
-    for id in ids:
-        if id in batch.taken or id in recent:
-            raise DuplicateCommand
-        batch.taken.add(id)
+        for order in placed_by(command):
+            _take(order.id, batch, recent)
+
+
+def _take(id: UUID, batch: Batch, recent: Recent) -> None:
+    number = id.int
+    if number in batch.taken or number in recent:
+        raise DuplicateCommand
+    batch.taken.add(number)
 
 
 def placed_by(command: Command) -> tuple[PlaceOrder, ...]:

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import redis
@@ -24,9 +24,17 @@ LOOK_AHEAD_MAX = 4 * BATCH_MAX  # commands held here, among which cancels are lo
 IDLE_POLL_SECONDS = 0.25  # how long an inbox item waits when no command comes
 
 
-class _Held(NamedTuple):
-    envelope: Envelope
-    packed: bytes
+class _Held:
+    """A command that waits here, with what is asked of it each time that others overtake."""
+
+    __slots__ = ("envelope", "investor_id", "is_cancel", "packed")
+
+    def __init__(self, envelope: Envelope, packed: bytes) -> None:
+        command = envelope.command
+        self.envelope = envelope
+        self.packed = packed
+        self.is_cancel = isinstance(command, ONLY_CANCEL)
+        self.investor_id = _investor_of(command)
 
 
 class Intake:
@@ -91,16 +99,16 @@ class Intake:
                 logger.error("a command was not understood and is dropped: %s", problem)
 
 
-def _cancels_first(held: Sequence[_Held]) -> list[_Held]:
+def _cancels_first(held: list[_Held]) -> list[_Held]:
     """Cancels to the front, but for those whose investor has something before them."""
     waiting: set[int] = set()
-    first, rest = [], []
+    first: list[_Held] = []
+    rest: list[_Held] = []
     for each in held:
-        investor_id = _investor_of(each.envelope.command)
-        if isinstance(each.envelope.command, ONLY_CANCEL) and investor_id not in waiting:
+        if each.is_cancel and each.investor_id not in waiting:
             first.append(each)
         else:
-            waiting.add(investor_id)
+            waiting.add(each.investor_id)
             rest.append(each)
     return first + rest
 

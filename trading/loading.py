@@ -184,9 +184,9 @@ def load_house_accounts(connection: Connection, pool_id: int) -> HouseAccounts:
     return HouseAccounts(fees, transit)
 
 
-def load_recent_ids(connection: Connection, since: UUID) -> set[UUID]:
-    """Ids of orders made since then; an id starts with the time it was made."""
-    return {row[0] for row in connection.execute(RECENT_COMMANDS, [since])}
+def load_recent_ids(connection: Connection, since: UUID) -> set[int]:
+    """Numbers of the ids of orders made since then; an id starts with the time it was made."""
+    return {row[0].int for row in connection.execute(RECENT_COMMANDS, [since])}
 
 
 def load_transfers(connection: Connection, ids: list[UUID]) -> list[TransferRequest]:

@@ -21,7 +21,7 @@ from asgiref.sync import sync_to_async
 
 from kernel import clock
 from kernel.refusals import NotFound, Refusal
-from trading import batches, queries
+from trading import batch_refusals, batches, queries
 from trading.commands import (
     Answer,
     CancelOrder,
@@ -41,7 +41,7 @@ class OrderRefused(Refusal):
 
 
 def _refusals() -> dict[str, type[Refusal]]:
-    kinds = [kind for module in (engine_refusals, batches) for kind in vars(module).values()]
+    kinds = [kind for module in (engine_refusals, batch_refusals) for kind in vars(module).values()]
     return {
         kind.code: kind
         for kind in kinds

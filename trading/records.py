@@ -5,7 +5,7 @@ adapting lists. Nothing is decided here; a database error appears when the
 pipeline is synchronised and the caller rolls back both database and memory.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,9 +17,10 @@ from custody.entry_kinds import EntryKind
 from custody.ledger_core import (
     Entry,
     IdBlock,
-    Line,
     array,
+    id_array,
     int_array,
+    optional_int_array,
     text_array,
     write_entries,
 )
@@ -132,8 +133,8 @@ def open_accounts(cursor: Cursor, pool_id: int, opened: list[Funds]) -> None:
     missing = [funds for funds in opened if not funds.account_id]
     if not missing:
         return
-    owners = int_array(funds.investor_id for funds in missing)
-    assets = int_array(funds.asset_id for funds in missing)
+    owners = int_array([funds.investor_id for funds in missing])
+    assets = int_array([funds.asset_id for funds in missing])
     cursor.execute(OPEN_ACCOUNTS, [pool_id, owners, assets])
     cursor.execute(FIND_ACCOUNTS, [owners, assets, pool_id])
     found = {(owner, asset): account_id for owner, asset, account_id in cursor.fetchall()}
@@ -199,37 +200,40 @@ def _trade_entry(
 ) -> Entry:
     """Tokens against cash, and both fees to the house. See docs/ledger.md."""
     rules, execution = record.market.rules, record.execution
+    base, quote = rules.base_id, rules.quote_id
     cash, quantity = execution.cash, execution.quantity
     buyer, seller = record.buyer.investor_id, record.seller.investor_id
-    lines = [
-        Line(accounts[buyer, rules.quote_id], -(cash + record.buyer_fee)),
-        Line(accounts[buyer, rules.base_id], quantity),
-        Line(accounts[seller, rules.base_id], -quantity),
+    buyer_fee, seller_fee = record.buyer_fee, record.seller_fee
+    lines: list[tuple[int, int]] = [
+        (accounts[buyer, quote], -(cash + buyer_fee)),
+        (accounts[buyer, base], quantity),
+        (accounts[seller, base], -quantity),
     ]
     # A line of nothing does not exist: a fee may eat all of a tiny sale, or be nothing itself.
-    if cash > record.seller_fee:
-        lines.append(Line(accounts[seller, rules.quote_id], cash - record.seller_fee))
-    if record.buyer_fee + record.seller_fee:
-        lines.append(Line(house.fees[rules.quote_id], record.buyer_fee + record.seller_fee))
-    return Entry(TRADE, f"trade:{record.text}", record.text, lines)
+    if cash > seller_fee:
+        lines.append((accounts[seller, quote], cash - seller_fee))
+    if buyer_fee + seller_fee:
+        lines.append((house.fees[quote], buyer_fee + seller_fee))
+    text = record.text
+    return Entry(TRADE, f"trade:{text}", text, lines)
 
 
 def _new_orders(effects: Effects) -> list[str]:
     orders = list(effects.new.values())
     return [
-        array([str(o.id) for o in orders]),
+        id_array([o.id for o in orders]),
         int_array([o.listing_id for o in orders]),
         int_array([o.investor_id for o in orders]),
-        array([str(o.owner_group) for o in orders]),
-        _ints([o.snapshot_id for o in orders]),
+        id_array([o.owner_group for o in orders]),
+        optional_int_array([o.snapshot_id for o in orders]),
         array(["buy" if o.is_buy else "sell" for o in orders]),
         array([o.type for o in orders]),
         array([o.time_in_force for o in orders]),
         array(["t" if o.post_only else "f" for o in orders]),
-        _ints([o.price for o in orders]),
-        _ints([o.protection_price for o in orders]),
-        _ints([o.quantity for o in orders]),
-        _ints([o.cash for o in orders]),
+        optional_int_array([o.price for o in orders]),
+        optional_int_array([o.protection_price for o in orders]),
+        optional_int_array([o.quantity for o in orders]),
+        optional_int_array([o.cash for o in orders]),
         int_array([o.filled for o in orders]),
         int_array([o.filled_cash for o in orders]),
         int_array([o.fee for o in orders]),
@@ -240,7 +244,7 @@ def _new_orders(effects: Effects) -> list[str]:
         array([o.reason or '""' for o in orders]),
         _texts([o.client_order_id for o in orders]),
         array(["NULL" if o.body_hash is None else o.body_hash.hex() for o in orders]),
-        _ints([o.user_ref for o in orders]),
+        optional_int_array([o.user_ref for o in orders]),
         array([o.source for o in orders]),
         int_array([o.priority for o in orders]),
     ]
@@ -249,7 +253,7 @@ def _new_orders(effects: Effects) -> list[str]:
 def _changed(changed: Iterable[BookOrder]) -> list[str]:
     orders = list(changed)
     return [
-        array([str(o.id) for o in orders]),
+        id_array([o.id for o in orders]),
         int_array([o.filled for o in orders]),
         int_array([o.filled_cash for o in orders]),
         int_array([o.fee for o in orders]),
@@ -269,8 +273,8 @@ def _trades(trades: list[TradeRecord]) -> list[str]:
         int_array([e.price for e in executions]),
         int_array([e.quantity for e in executions]),
         int_array([e.cash for e in executions]),
-        array([str(e.maker.id) for e in executions]),
-        array([str(e.taker.id) for e in executions]),
+        id_array([e.maker.id for e in executions]),
+        id_array([e.taker.id for e in executions]),
         int_array([t.buyer.investor_id for t in trades]),
         int_array([t.seller.investor_id for t in trades]),
         array(["buy" if e.taker.is_buy else "sell" for e in executions]),
@@ -295,23 +299,18 @@ def _events(effects: Effects) -> list[str]:
 
 def _levels_text(levels: Iterable[tuple[bool, int, int, int]]) -> str:
     """JSON without quotes, so that it needs no escaping in an array."""
-    rows = [f"[{int(is_bids)},{price},{units},{n}]" for is_bids, price, units, n in levels]
+    rows = [f"[{1 if is_bids else 0},{price},{units},{n}]" for is_bids, price, units, n in levels]
     return f"[{','.join(rows)}]"
 
 
 def _answers(effects: Effects) -> list[str]:
     transfers = effects.transfers
     return [
-        array([str(t.id) for t in transfers]),
+        id_array([t.id for t in transfers]),
         array(["refused" if t.refused else "done" for t in transfers]),
         array([t.refused or '""' for t in transfers]),
     ]
 
 
-def _ints(values: Iterable[int | None]) -> str:
-    return array(["NULL" if value is None else str(value) for value in values])
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    quoted = (None if value is None else text_array([value])[1:-1] for value in values)
-    return array(["NULL" if value is None else value for value in quoted])
+def _texts(values: Sequence[str | None]) -> str:
+    return array(["NULL" if value is None else text_array([value])[1:-1] for value in values])

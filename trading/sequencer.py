@@ -26,8 +26,8 @@ import redis
 from custody.ledger_core import IdBlock
 from kernel import clock
 from trading import batch_work, batches, fence, heartbeat, ownership, publishing, records
+from trading.batch_refusals import CommandFailed
 from trading.batch_work import CommandBroke, Work
-from trading.batches import CommandFailed
 from trading.commands import Answer, Envelope
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner, Passed

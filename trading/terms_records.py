@@ -6,7 +6,7 @@ Called with each batch; a batch of plain orders writes nothing here.
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from custody.ledger_core import array, int_array
+from custody.ledger_core import array, id_array, int_array
 from trading.engine.book import BookOrder
 from trading.engine.effects import Effects
 from trading.engine.terms import Terms
@@ -91,7 +91,7 @@ def _terms(new: list[tuple[BookOrder, Terms]]) -> list[str]:
         return _values(value(terms) for _, terms in new)
 
     return [
-        array([str(order.id) for order, _ in new]),
+        id_array([order.id for order, _ in new]),
         column(lambda t: t.expires_at),
         column(lambda t: t.display_units),
         array(["t" if t.reduce_only else "f" for _, t in new]),
@@ -114,7 +114,7 @@ def _terms(new: list[tuple[BookOrder, Terms]]) -> list[str]:
 def _amended(amended: Iterable[BookOrder]) -> list[str]:
     orders = list(amended)
     return [
-        array([str(o.id) for o in orders]),
+        id_array([o.id for o in orders]),
         _values(o.price for o in orders),
         _values(o.protection_price for o in orders),
         _values(o.quantity for o in orders),
@@ -125,7 +125,7 @@ def _amended(amended: Iterable[BookOrder]) -> list[str]:
 
 def _amended_terms(amended: list[tuple[BookOrder, Terms]]) -> list[str]:
     return [
-        array([str(order.id) for order, _ in amended]),
+        id_array([order.id for order, _ in amended]),
         _values(terms.display_units for _, terms in amended),
         _values(terms.trigger_price for _, terms in amended),
         _values(terms.triggered_at for _, terms in amended),

@@ -242,7 +242,7 @@ def _burn_entry(row: Redemption, sale: Entry) -> Entry:
         _house(row.share_asset_id, Purpose.DUST),
     )
     issuance = _house(row.asset_id, Purpose.CHAIN_ISSUANCE)
-    sold_from = [line.account_id for line in sale.lines]
+    sold_from = [account_id for account_id, _ in sale.lines]
     named = [escrow, chain, issuance, backing, free, dust_account, *sold_from]
     posted = ledger.lock_posted(named)
     circulating = -posted[chain] - posted[issuance]
@@ -303,7 +303,7 @@ def _pay(row: Redemption, now: datetime) -> bool:
         tuple(line for line in lines if line.units),
     )
     if entry.lines:
-        _lock_way_in(row, usdc.pk, [line.account_id for line in entry.lines])
+        _lock_way_in(row, usdc.pk, [account_id for account_id, _ in entry.lines])
         ledger.post([entry], now)
     paid = row.paid_units
     transfer = _into_trading(row, usdc.pk, paid, "back", now) if paid else None

@@ -1,4 +1,4 @@
-"""The pure engine compiled to machine code, where that has been built.
+"""The engine's hot path compiled to machine code, where that has been built.
 
 `scripts/native.py` compiles the modules below with mypyc, from the same source that
 runs without it, into `var/native/<hash of the sources>`. `install` lets this process
@@ -54,12 +54,31 @@ MODULES = (
     "trading.engine.triggering",
     "trading.engine.changing",
     "trading.engine.pool",
+    "custody.ledger_core",
+    "trading.recent",
+    "trading.order_views",
+    "trading.batches",
+    "trading.terms_records",
+    "trading.records",
+    "trading.batch_news",
+    "trading.intake",
 )
 # Compiled code relies on the types in what it imports as well.
 SOURCES = (
     "trading/engine/*.py",
     "trading/commands.py",
     "trading/states.py",
+    "trading/recent.py",
+    "trading/order_views.py",
+    "trading/batches.py",
+    "trading/batch_news.py",
+    "trading/batch_refusals.py",
+    "trading/intake.py",
+    "trading/records.py",
+    "trading/terms_records.py",
+    "custody/ledger_core.py",
+    "custody/engine_entries.py",
+    "custody/entry_kinds.py",
     "platform/kernel/*.py",
 )
 SUFFIX = EXTENSION_SUFFIXES[0]  # names the interpreter, its version and the processor

@@ -5,8 +5,9 @@
     ├── Forbidden         403  you may not do this
     └── OutcomeUnknown    504  sent, no answer in time: ask by the id
 
-Every other refusal is defined beside the operation that raises it; the engine, which may be
-compiled, has its own in trading/engine/refusals.py.
+Every other refusal is defined beside the operation that raises it; what may be compiled has
+its own in a module beside it (trading/engine/refusals.py, trading/batch_refusals.py,
+custody/ledger_refusals.py).
 """
 
 from typing import ClassVar

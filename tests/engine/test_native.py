@@ -54,6 +54,27 @@ def test_the_compiled_engine_passes_the_engines_property_tests(built: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_compiled_or_not_the_same_bytes_are_written_and_told(built: Path) -> None:
+    said = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.engine.written", mode],
+            cwd=native.ROOT,
+            env={**os.environ, "PYTHONPATH": f"{native.ROOT}:{native.ROOT / 'platform'}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for mode in ("plain", "compiled")
+    ]
+    assert said[0] == said[1]
+    assert int(said[0].split()[0]) > 100, "they trade"
+
+
+def test_every_compiled_module_is_among_the_sources() -> None:
+    sources = {path for pattern in native.SOURCES for path in native.ROOT.glob(pattern)}
+    assert {native.source_of(module) for module in native.MODULES} <= sources
+
+
 def test_a_build_of_other_sources_is_never_used(
     built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from kernel import clock
 from kernel.ids import uuid7
 from kernel.refusals import NotFound, OutcomeUnknown
 from trading import order_entry
-from trading.batches import ClientOrderIdReused
+from trading.batch_refusals import ClientOrderIdReused
 from trading.commands import CancelOrder, Envelope, PlaceOrder, commands_key
 from trading.models import BookEvent, Order, Pool, Trade
 

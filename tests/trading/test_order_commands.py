@@ -11,7 +11,7 @@ from kernel import clock
 from kernel.refusals import Refusal
 from tests.trading_database import envelopes
 from trading import operations, order_changes, order_entry
-from trading.batches import ClientOrderIdReused
+from trading.batch_refusals import ClientOrderIdReused
 from trading.commands import PlacePair, ReplaceOrder
 from trading.models import BookEvent, Order, Trade
 

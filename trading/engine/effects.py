@@ -14,29 +14,25 @@ from trading.engine.matching import Execution
 
 Event = tuple[object, ...]
 _COUNTER = (1 << 62) - 1  # the random tail of a UUID
+_TAIL = (1 << 64) - 1  # with the variant before it
 
 
 class TradeRecord:
-    """An execution with its number; `buyer` and `seller` are orders."""
+    """An execution with its number and its id as it is written; `buyer`, `seller` are orders."""
 
     __slots__ = (
-        "_id_base",
-        "_index",
         "buyer",
         "buyer_fee",
         "execution",
         "market",
         "seller",
         "seller_fee",
+        "text",
         "trade_no",
     )
 
-    def __init__(
-        self, id_base: int, index: int, market: Market, trade_no: int, execution: Execution
-    ) -> None:
-        # Not the batch itself: what holds no cycle is freed at once, without a collector.
-        self._id_base = id_base
-        self._index = index
+    def __init__(self, text: str, market: Market, trade_no: int, execution: Execution) -> None:
+        self.text = text
         self.market = market
         self.trade_no = trade_no
         self.execution = execution
@@ -47,16 +43,6 @@ class TradeRecord:
         else:
             self.buyer, self.buyer_fee = execution.maker, execution.maker_fee
             self.seller, self.seller_fee = taker, execution.taker_fee
-
-    @property
-    def id(self) -> UUID:
-        return UUID(int=_id_at(self._id_base, self._index))
-
-    @property
-    def text(self) -> str:
-        """The id as it is written."""
-        digits = f"{_id_at(self._id_base, self._index):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 class Transfer(NamedTuple):
@@ -75,6 +61,7 @@ class Effects:
     __slots__ = (
         "_events",
         "_id_base",
+        "_id_head",
         "_ids",
         "_levels",
         "_market",
@@ -126,7 +113,9 @@ class Effects:
         # (trade date, level, price, close of the day before, until) of breakers that fired.
         self.breakers: list[tuple[str, int, int, int, float]] = []
         self.undo: UndoLog = []
-        self._id_base = uuid7().int
+        base = uuid7()
+        self._id_base = base.int
+        self._id_head = str(base)[:19]  # what all ids of the batch begin with
         self._ids = 0
         self._market: Market | None = None  # whose events and levels these are
         self._events: list[Event] = []
@@ -203,7 +192,7 @@ class Effects:
         self._events.append(
             ("trade", seq, number, maker.id, taker.id, price, execution.quantity, execution.cash)
         )
-        record = TradeRecord(self._id_base, self._next_index(), market, number, execution)
+        record = TradeRecord(self._new_id_text(), market, number, execution)
         self.trades.append(record)
         return record
 
@@ -214,6 +203,11 @@ class Effects:
     def new_id(self) -> UUID:
         """For an order that the engine makes itself, or a link between two."""
         return UUID(int=_id_at(self._id_base, self._next_index()))
+
+    def _new_id_text(self) -> str:
+        """As `str(new_id())`, without making a UUID of it."""
+        tail = f"{_id_at(self._id_base, self._next_index()) & _TAIL:016x}"
+        return f"{self._id_head}{tail[:4]}-{tail[4:]}"
 
     def close_books(self) -> None:
         """Count one public change for each book that this batch has moved, and note it."""
