@@ -64,9 +64,17 @@ class Entry:
         self.lines = lines
         self.reverses = reverses
 
+    def _said(self) -> tuple[str, str, str, Sequence[tuple[int, int]], int | None]:
+        return self.kind, self.key, self.reference, self.lines, self.reverses
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Entry) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
     def __repr__(self) -> str:
-        said = (self.kind, self.key, self.reference, self.lines, self.reverses)
-        return f"Entry{said!r}"
+        return f"Entry{self._said()!r}"
 
 
 class IdBlock:
