@@ -174,7 +174,9 @@ class House:
         if mint.order_id is not None:
             self.sweep()
             self.clock.to_next_session()
-            self.sweep_until(lambda: self.state_of(mint.id) == "shares_bought")
+            # Filled before that session, the purchase may have settled by now as well.
+            bought = {"shares_bought", "awaiting_approval"}
+            self.sweep_until(lambda: self.state_of(mint.id) in bought)
             self.clock.to_next_session()
         self.sweep_until(lambda: self.state_of(mint.id) == "awaiting_approval")
         return MintRequest.objects.select_related("proposal").get(id=mint.id)
