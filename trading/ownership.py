@@ -46,6 +46,7 @@ TAKE_OVER = """
      WHERE id = %s
     RETURNING epoch, coalesce(extract(epoch FROM processed_until), 0)::float8
 """
+SEND_BYTES = 2 * 1024 * 1024  # more than a batch of statements
 SESSION = """
     SET lock_timeout = '5s'; SET statement_timeout = '30s';
     SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = 'warning';
@@ -72,8 +73,19 @@ def connect(database: dict[str, Any]) -> Connection:
     options = {**database, **PATIENCE, "autocommit": True}
     connection = psycopg.connect(**{**options, "application_name": "bourse-engine"})
     connection.execute(SESSION)
+    _widen(connection)
     Beat(connection, options)
     return connection
+
+
+def _widen(connection: Connection) -> None:
+    """Let a whole batch lie before PostgreSQL, as far as the system allows.
+
+    Else it waits for the writer's thread, and that one for the interpreter, which
+    matching ahead holds for milliseconds.
+    """
+    with socket.socket(fileno=os.dup(connection.fileno())) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 def win(connection: Connection, pool_id: int, is_stopping: Callable[[], bool]) -> Owned | None:
