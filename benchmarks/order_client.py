@@ -185,13 +185,17 @@ async def keep_in_flight(trader: Trader, count: int, until: float) -> None:
 
 
 async def send_at(traders: list[Trader], per_second: float, until: float) -> None:
-    """One after the other, each when it is due, however many wait for their answers."""
+    """One after the other, each when it is due, however many wait for their answers.
+
+    It wakes once in a millisecond: so much later a command may leave, and that counts too.
+    """
     started = time.perf_counter()
     for number, trader in enumerate(itertools.cycle(traders)):
         due = started + number / per_second
         if due >= until:
             break
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        while due > time.perf_counter():
+            await asyncio.sleep(0.001)
         trader.send(due)
     deadline = time.perf_counter() + 10
     while any(trader.in_flight for trader in traders):

@@ -90,6 +90,7 @@ def _widen(connection: Connection) -> None:
 
 def win(connection: Connection, pool_id: int, is_stopping: Callable[[], bool]) -> Owned | None:
     """Stand by until the pool is ours, then read all of it; None when told to stop."""
+    gc.unfreeze()
     gc.collect()  # what it owned before: books are full of cycles, and large
     watch = Watch()
     while not is_stopping():
@@ -122,6 +123,8 @@ def _take_over(connection: Connection, pool_id: int) -> Owned:
         pool=loading.load_pool(connection, pool_id, row[1]),
         recent=recent,
     )
+    if not gc.isenabled():  # an engine's own process (bourse.engine_process)
+        gc.freeze()  # what was read stays, and need not be looked through
     logger.info("pool %s: owned by %s, epoch %s", pool_id, owner, owned.epoch)
     return owned
 

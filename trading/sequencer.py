@@ -14,9 +14,10 @@ otherwise it is rolled back in memory and matched again. Nothing of it is writte
 before its own fence. See docs/engine.md.
 """
 
+import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -36,18 +37,16 @@ from trading.ownership import Owned
 
 logger = logging.getLogger(__name__)
 
-# A batch this large means that more are waiting: worth matching ahead for.
-AHEAD_MIN = 128
+# A batch this large means that more are waiting: worth matching ahead for. A smaller one is
+# answered sooner when it is matched in its turn, with all that has come by then.
+AHEAD_MIN = 320
 HEARTBEAT_SECONDS = 1.0
 RETRIES_MAX = 5
 IDS_AHEAD = 4 * BATCH_MAX  # ids of entries for what is matched and for what is matched ahead
 # What a command's content can cause, unlike a lost server or a full disk.
 DATA_ERRORS = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.InternalError,
-    psycopg.ProgrammingError,
-)
+    psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError, psycopg.ProgrammingError
+)  # fmt: skip
 POISON_ERRORS = (*DATA_ERRORS, CommandBroke)
 PASSING_ERRORS = (psycopg.errors.TransactionRollback, psycopg.errors.LockNotAvailable)
 
@@ -66,10 +65,11 @@ class Sequencer:
         database: dict[str, Any],
         valkey_url: str,
         messages_per_second: int = 0,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self.pool_id = pool_id
         self._messages_per_second = messages_per_second  # of each investor; 0: any number
-        self._database = database
+        self._database, self._on_idle = database, on_idle  # called when no commands come
         self._valkey = redis.Redis.from_url(
             valkey_url, socket_timeout=10, socket_connect_timeout=2, retry=None
         )
@@ -151,9 +151,12 @@ class Sequencer:
 
     def _serve(self) -> None:
         while not self._stopping:
-            envelopes = self._intake.take(wait=self._under_way is None)
+            may_wait = self._under_way is None
+            envelopes = self._intake.take(wait=may_wait)
             if not envelopes:
                 self.settle()
+                if may_wait:
+                    self._on_idle()
             if envelopes or self.is_due():
                 self.process(envelopes)
         self.settle()
@@ -247,13 +250,10 @@ class Sequencer:
             raise OutcomeOfCommitUnknown(f"memory is not whole: {wrong}") from wrong
 
     def _retry(self, envelopes: Sequence[Envelope], alone: bool) -> None:
-        for attempt in range(RETRIES_MAX):
-            try:
+        for _ in range(RETRIES_MAX - 1):
+            with contextlib.suppress(*PASSING_ERRORS):
                 return self._try(envelopes, alone)
-            except PASSING_ERRORS:
-                if attempt == RETRIES_MAX - 1:
-                    raise
-        return None
+        return self._try(envelopes, alone)
 
     def _try(self, envelopes: Sequence[Envelope], alone: bool) -> None:
         """Fence, match, and write; a large batch is left to the writer, unless alone."""

@@ -47,6 +47,8 @@ POSTGRES_SETTINGS = {
     # indexes, and a page's first change after a checkpoint writes the page whole: at the usual
     # 1 GB there was a checkpoint every few seconds under load, and hardly anything but pages.
     "max_wal_size": "4GB",
+    # Tables that grow are vacuumed all the time: gently, for orders are answered beside it.
+    "autovacuum_vacuum_cost_delay": "10ms",
     "log_checkpoints": "off",
     # After a crash the data folder is written out first: at once, not its 1,900 files one by
     # one, which took most of the time until orders were answered again.
