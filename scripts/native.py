@@ -1,4 +1,4 @@
-"""Compile the pure engine with mypyc into var/native, where there is a C compiler.
+"""Compile what every command goes through with mypyc into var/native, where there is a C compiler.
 
 Run by `make .venv`, and by hand after a change; see platform/bourse/native.py. Without
 a compiler, or without mypy, it says so and leaves with 0: the engine then runs as it is.

@@ -36,6 +36,7 @@ from trading.engine.refusals import OrderNotOpen, OrderUnknown
 from trading.engine.throttle import Throttle
 from trading.order_views import view_of
 from trading.recent import REMEMBER_SECONDS, Recent
+from trading.states import LIVE_STATUSES
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def run(pool: Pool, batch: Batch, recent: Recent, throttle: Throttle | None = No
                 _count(throttle, envelope.command, effects)
             _judge(pool, envelope.command, envelope.reply_to, batch)
         except OrderUnknown as unknown:
-            _refuse(batch, envelope, _why_unknown(envelope.command, recent) or unknown)
+            _refuse(batch, envelope, _why_unknown(envelope.command, batch, recent) or unknown)
         except Refusal as refusal:
             _refuse(batch, envelope, refusal)
     phases.settle(pool, effects)
@@ -255,11 +256,17 @@ def body_hash(command: PlaceOrder) -> bytes:
     return hashlib.sha256(msgspec.msgpack.encode(body)).digest()
 
 
-def _why_unknown(command: Command, recent: Recent) -> Refusal | None:
+def _why_unknown(command: Command, batch: Batch, recent: Recent) -> Refusal | None:
     """That an order is closed, if it was lately; the database knows of the others."""
     if not isinstance(command, CancelOrder | AmendOrder | ReplaceOrder) or not command.order_id:
         return None
-    status = recent.end_of(command.investor_id, command.order_id)
+    id, effects = command.order_id, batch.effects
+    order = effects.new.get(id) or effects.changed.get(id)
+    if order is None:
+        status = recent.end_of(command.investor_id, id)
+    else:
+        is_own = order.investor_id == command.investor_id
+        status = order.status if is_own and order.status not in LIVE_STATUSES else None
     return None if status is None else OrderNotOpen(status=status)
 
 

@@ -169,7 +169,7 @@ def _details(answer: Answer) -> dict[str, str]:
 
 
 def why_not_open(command: object) -> Refusal:
-    """The engine knows open orders alone: closed already, or never there."""
+    """What the engine does not know (any more): closed some time ago, or never there."""
     assert isinstance(command, AmendOrder | ReplaceOrder), "only these name one order"
     client_order_id = command.client_order_id if isinstance(command, AmendOrder) else None
     try:

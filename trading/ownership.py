@@ -6,6 +6,7 @@ take-over can change nothing. A stand-by ends the owner's backend when it hears
 nothing of the owner any more (heartbeat.py).
 """
 
+import contextlib
 import gc
 import logging
 import os
@@ -82,10 +83,11 @@ def _widen(connection: Connection) -> None:
     """Let a whole batch lie before PostgreSQL, as far as the system allows.
 
     Else it waits for the writer's thread, and that one for the interpreter, which
-    matching ahead holds for milliseconds.
+    matching ahead holds for milliseconds. TCP's buffers grow by themselves.
     """
-    with socket.socket(fileno=os.dup(connection.fileno())) as wire:
-        wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
+    with socket.socket(fileno=os.dup(connection.fileno())) as wire, contextlib.suppress(OSError):
+        if wire.family == socket.AF_UNIX:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
 
 
 def win(connection: Connection, pool_id: int, is_stopping: Callable[[], bool]) -> Owned | None:

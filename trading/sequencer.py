@@ -65,11 +65,11 @@ class Sequencer:
         database: dict[str, Any],
         valkey_url: str,
         messages_per_second: int = 0,
-        on_idle: Callable[[], None] = lambda: None,
+        between_batches: Callable[[bool], None] = lambda is_idle: None,
     ) -> None:
         self.pool_id = pool_id
         self._messages_per_second = messages_per_second  # of each investor; 0: any number
-        self._database, self._on_idle = database, on_idle  # called when no commands come
+        self._database, self._between_batches = database, between_batches
         self._valkey = redis.Redis.from_url(
             valkey_url, socket_timeout=10, socket_connect_timeout=2, retry=None
         )
@@ -155,8 +155,7 @@ class Sequencer:
             envelopes = self._intake.take(wait=may_wait)
             if not envelopes:
                 self.settle()
-                if may_wait:
-                    self._on_idle()
+            self._between_batches(may_wait and not envelopes)
             if envelopes or self.is_due():
                 self.process(envelopes)
         self.settle()

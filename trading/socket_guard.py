@@ -23,7 +23,7 @@ RECHECK_SECONDS = 10.0
 
 
 # Of readers without their investor: until when what is offered to them is known.
-_offers: dict[Reader, tuple[float, dict[str, ListingView]]] = {}
+_offers: dict[Reader, tuple[float, dict[str, ListingView] | None]] = {}
 
 
 class TooManyMessages(Refusal):
@@ -66,7 +66,8 @@ class Standing:
 
 def seconds_to_next_look() -> float:
     """Sockets that came together, as after a restart, are not looked at together for ever."""
-    return RECHECK_SECONDS * random.uniform(0.5, 1)  # noqa: S311 (no secret)
+    # What is offered may be known a tenth longer than it is true (_offered_to).
+    return RECHECK_SECONDS * random.uniform(0.5, 0.9)  # noqa: S311 (no secret)
 
 
 def look_again(scope: Any, *, investor_id: int, key_id: str | None, reader: Reader) -> Standing:
@@ -89,15 +90,15 @@ def get_to_know(investor_id: int) -> tuple[Reader, dict[str, ListingView]]:
 def _offered_to(reader: Reader) -> dict[str, ListingView]:
     """Read once for all who are alike, where all is offered to them: many are looked at."""
     alike = replace(reader, investor_id=None)
-    until, offered = _offers.get(alike, (0.0, {}))
-    if time.monotonic() < until:
-        return offered
-    listings = queries.list_if_all_offered(reader=reader)
-    if listings is None:
+    until, offered = _offers.get(alike, (0.0, None))
+    if time.monotonic() >= until:
+        listings = queries.list_if_all_offered(reader=reader)
+        offered = None if listings is None else _by_symbol(listings)
+        # Bounded by the countries that there are.
+        _offers[alike] = (time.monotonic() + RECHECK_SECONDS / 10, offered)
+    if offered is None:
         return _by_symbol(queries.list_listings(reader=reader, now=clock.now()))
-    # Bounded by the countries that there are.
-    _offers[alike] = (time.monotonic() + RECHECK_SECONDS / 10, _by_symbol(listings))
-    return _offers[alike][1]
+    return offered
 
 
 def _by_symbol(listings: list[ListingView]) -> dict[str, ListingView]:

@@ -23,6 +23,8 @@ SET search_path = pg_catalog, public, pg_temp
 -- Balances are looked up one by one, by arrays whose length no plan knows: good for two
 -- lines and for six thousand.
 SET plan_cache_mode = force_generic_plan
+-- Nor which tables will have grown since: an almost empty one would be read whole for ever.
+SET enable_seqscan = off
 AS $$
 DECLARE
     entries bigint[];
@@ -134,6 +136,10 @@ CREATE FUNCTION custody_book(
     held_ids bigint[], deltas bigint[]) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public AS $$
 BEGIN
+    IF held_ids IS NULL OR cardinality(held_ids) IS DISTINCT FROM cardinality(deltas) THEN
+        RAISE EXCEPTION 'each hold needs its ledger account'
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'hold_account_exists';
+    END IF;
     PERFORM set_config('bourse.holds', held_ids::text || ';' || deltas::text, true);
     INSERT INTO custody_posting (entry_id, line_no, account_id, units)
     SELECT * FROM unnest(entry_ids, line_nos, account_ids, units);

@@ -19,6 +19,7 @@ from bourse.environment import Environment, EnvironmentWrong, read
 from kernel import clock, faults
 
 COLLECT_SECONDS = 60.0
+OVERDUE_SECONDS = 600.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +49,7 @@ def main(argv: list[str]) -> int:
         database=dict(conninfo_to_dict(database_url)),
         valkey_url=valkey_url,
         messages_per_second=environment.messages_per_second,
-        on_idle=Collector().when_idle,
+        between_batches=Collector().look,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sequencer.stop())
@@ -62,9 +63,10 @@ class Collector:
     def __init__(self) -> None:
         self._due_at = time.monotonic() + COLLECT_SECONDS
 
-    def when_idle(self) -> None:
+    def look(self, is_idle: bool) -> None:
+        """Collect when it is due and nobody waits, or when it is long overdue."""
         now = time.monotonic()
-        if now >= self._due_at:
+        if now >= self._due_at + (0.0 if is_idle else OVERDUE_SECONDS):
             self._due_at = now + COLLECT_SECONDS
             gc.collect()
             gc.freeze()  # what stays is not looked through again, until the pool is won anew

@@ -12,6 +12,7 @@ from custody.ledger import Entry
 from custody.models import Posting
 from tests.ledger_stories import NOON, POOL, Books
 
+LINES = "'{%(entry)s,%(entry)s}', '{1,2}', '{%(alice)s,%(bob)s}', '{-1,1}'"
 ALICE, BOB = "alice trading USDC", "bob trading USDC"
 
 
@@ -82,22 +83,23 @@ def test_an_entry_after_the_batch_holds_nothing_more(books: Books) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "refusal"),
     [
-        # Holds without postings, and of an account that does not exist.
-        "'{}', '{}', '{}', '{}', '{%(alice)s}', '{1}'",
-        "'{%(entry)s,%(entry)s}', '{1,2}', '{%(alice)s,%(bob)s}', '{-1,1}', '{1000000000}', '{1}'",
+        ("'{}', '{}', '{}', '{}', '{%(alice)s}', '{1}'", ledger.LatePosting),
+        (f"{LINES}, '{{1000000000}}', '{{1}}'", ledger.UnknownLedgerAccount),
+        (f"{LINES}, '{{%(alice)s,%(bob)s}}', '{{1}}'", ledger.UnknownLedgerAccount),
+        (f"{LINES}, NULL, NULL", ledger.UnknownLedgerAccount),
     ],
 )
 def test_a_hold_without_its_postings_or_its_account_is_refused(
-    books: Books, arguments: str
+    books: Books, arguments: str, refusal: type[Exception]
 ) -> None:
     ids = {"alice": books.account_id(ALICE), "bob": books.account_id(BOB), "entry": 10**12}
 
     with pytest.raises(IntegrityError) as caught:
         _book_by_hand(arguments % ids, 10**12)
 
-    assert ledger.refusal_for(caught.value) is not None
+    assert type(ledger.refusal_for(caught.value)) is refusal
     assert (dollars(books, ALICE), dollars(books, BOB)) == ((100, 0), (100, 0))
 
 
@@ -136,3 +138,19 @@ def test_few_lines_and_many_in_one_session_come_to_the_same(books: Books) -> Non
 
 def _lines(ids: dict[str, int], units: int) -> list[Any]:
     return [ledger.Line(ids[ALICE], units), ledger.Line(ids[BOB], -units)]
+
+
+def test_a_session_that_began_with_empty_books_does_not_read_them_whole_later(
+    books: Books,
+) -> None:
+    """The plan of its first statement stays: it must be one for full tables too."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT proconfig FROM pg_proc WHERE proname = 'custody_book_postings'")
+        settings = cursor.fetchone()[0]
+        assert {"plan_cache_mode=force_generic_plan", "enable_seqscan=off"} <= {*settings}
+        cursor.execute("SELECT pg_stat_get_xact_numscans('custody_journalentry'::regclass)")
+        before = cursor.fetchone()[0]
+    batch(books, [pay(books, 1)], {})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_get_xact_numscans('custody_journalentry'::regclass)")
+        assert cursor.fetchone()[0] == before

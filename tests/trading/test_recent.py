@@ -58,6 +58,21 @@ def test_a_batch_that_was_undone_closed_nothing(venue: Any, hand_driven: Sequenc
     assert order.id in owned.pool.orders
 
 
+def test_an_order_that_the_same_batch_closed_is_closed(venue: Any, hand_driven: Sequencer) -> None:
+    alice, bob = venue.investor("Alice", usd=1_000), venue.investor("Bob", usd=1_000)
+    hand_driven.process([])
+    order = venue.order(alice, "buy", quantity=1, price=100)
+    cancels = [CancelOrder(investor_id=each, order_id=order.id) for each in (alice, alice, bob)]
+
+    work = hand_driven._match_unread(envelopes(order, *cancels), batch_no=1_000)
+
+    assert work is not None
+    assert [(a.code, a.details) for _, a in work.batch.answers] == [
+        ("order_not_open", {"status": "canceled"}), ("order_not_found", {})
+    ]  # fmt: skip
+    hand_driven._undo(work)
+
+
 @pytest.mark.usefixtures("engine")
 def test_that_an_order_is_closed_needs_no_look_into_the_database(
     venue: Any, monkeypatch: pytest.MonkeyPatch

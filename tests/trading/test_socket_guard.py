@@ -23,14 +23,15 @@ def symbols(investor_id: int) -> dict[str, bool]:
 
 
 def test_what_all_are_offered_is_read_once_for_a_country(
-    venue: Any, django_assert_num_queries: Any
+    venue: Any, django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(socket_guard, "RECHECK_SECONDS", 10_000.0)
     alice, bob = (venue.investor(name, country="DE") for name in ("Alice", "Bob"))
-    carol = reader_of(investor_id=bob)
+    neighbour = reader_of(investor_id=bob)
     everything = symbols(alice)
 
     with django_assert_num_queries(0):
-        assert {*socket_guard._offered_to(carol)} == {*everything} == {venue.listing.symbol}
+        assert {*socket_guard._offered_to(neighbour)} == {*everything} == {venue.listing.symbol}
 
 
 def test_what_one_may_only_sell_is_not_offered_to_their_neighbours(

@@ -180,7 +180,7 @@ class Changing(Triggering):
         """Take an own live order out.
 
         :raises OrderUnknown: no such live order of this investor. A closed one is
-            known to the database alone, so order entry looks there.
+            known to the batch, if it was lately, else to the database.
         """
         order = self.find_own(command.investor_id, command.order_id, command.client_order_id)
         self.pull(order, "requested", effects)
