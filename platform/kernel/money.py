@@ -44,10 +44,13 @@ def parse_units(text: object, decimals: int) -> Units:
 def format_units(units: int, decimals: int, *, places_min: int = 0) -> str:
     """Write base units as plain digits, exactly; at least `places_min` decimals."""
     sign = "-" if units < 0 else ""
-    whole, fraction = divmod(abs(units), 10**decimals)
-    digits = f"{fraction:0{decimals}d}" if decimals else ""
-    digits = digits.rstrip("0").ljust(min(places_min, decimals), "0")
-    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+    digits = str(abs(units))
+    if not decimals:
+        return sign + digits
+    digits = digits.rjust(decimals + 1, "0")
+    whole, fraction = digits[:-decimals], digits[-decimals:].rstrip("0")
+    fraction = fraction.ljust(min(places_min, decimals), "0")
+    return f"{sign}{whole}.{fraction}" if fraction else sign + whole
 
 
 def truncate_units(units: int, decimals: int, places: int) -> str:
