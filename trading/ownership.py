@@ -20,12 +20,12 @@ from uuid import UUID
 import psycopg
 
 from custody.ledger_core import claim_pool
-from trading import batches, loading
+from trading import loading
 from trading.engine.pool import Pool
 from trading.engine.throttle import Throttle
 from trading.fence import NotOwner
 from trading.heartbeat import LOCK_SPACE, POLL_SECONDS, Beat, Watch, end_silent_owner
-from trading.recent import Recent
+from trading.recent import REMEMBER_SECONDS, Recent
 from trading.records import HouseAccounts
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ def _take_over(connection: Connection, pool_id: int) -> Owned:
     if row is None:
         raise NotOwner(f"there is no pool {pool_id}")
     recent = Recent()
-    since = time.time() - 2 * batches.DEADLINE_MAX_SECONDS
+    since = time.time() - REMEMBER_SECONDS
     recent.update(loading.load_recent_ids(connection, _first_id(since)), row[1])
     owned = Owned(
         epoch=row[0],

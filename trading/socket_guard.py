@@ -20,8 +20,6 @@ AGAIN_COSTS = 20
 # How long a socket may go on after its session or key has ended, or a listing is no
 # longer offered to its reader.
 RECHECK_SECONDS = 10.0
-
-
 # Of readers without their investor: until when what is offered to them is known.
 _offers: dict[Reader, tuple[float, dict[str, ListingView] | None]] = {}
 
